@@ -1,0 +1,99 @@
+//! Observed facts: which data is where, and whether it was really seen.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{coverage::Coverage, plan::Fate};
+
+/// Where data lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Location {
+    WritableLayer,
+    AnonymousVolume,
+    NamedVolume,
+    BindMount,
+    Tmpfs,
+    Memory,
+}
+
+/// Whose data it is: the container or volume that the evidence hangs on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct TargetRef {
+    pub kind: TargetKind,
+    /// The container's ID or the volume's name.
+    pub id: String,
+    pub name: String,
+    pub project: Option<String>,
+    pub service: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TargetKind {
+    Container,
+    Volume,
+}
+
+/// The three outcomes of a look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "status", rename_all = "lowercase")]
+pub enum Presence {
+    /// Data is there.
+    Found,
+    /// An engine's files are there, and hold nothing of a user's. The text says how we know.
+    Empty { why: String },
+    /// We could not tell. The text is the cause; this is never 'safe'.
+    Undetermined { cause: String },
+}
+
+/// How much, as far as the server or its files told.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Contents {
+    /// By name, largest first; text from the server, not yet cleaned for a terminal.
+    pub databases: Vec<DatabaseContents>,
+    /// What the list of databases does not say, such as `not saved since 14:02`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct DatabaseContents {
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tables: Option<u64>,
+    /// Rows, keys or documents. See `rows_exact`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+    /// Whether `rows` was counted, and not estimated from statistics.
+    pub rows_exact: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+}
+
+/// One body of data in one place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Evidence {
+    pub target: TargetRef,
+    /// The engine's id, such as `postgres`; `None` where files are there and no engine was recognised.
+    pub engine: Option<String>,
+    /// The engine's name for people, such as `PostgreSQL`.
+    pub engine_name: Option<String>,
+    pub engine_version: Option<String>,
+    pub location: Location,
+    /// The data directory or file, as the container (or the volume's root) sees it.
+    pub path: String,
+    pub volume: Option<String>,
+    pub presence: Presence,
+    pub size_bytes: Option<u64>,
+    pub contents: Contents,
+    pub last_write: Option<Timestamp>,
+    pub running: bool,
+    /// What the command would do to this data; for an audit, `Survives`.
+    pub fate: Fate,
+    /// How the fate comes about, for the message: `gone when the container is removed`.
+    pub consequence: String,
+    /// What tells this cluster from every other: pg_control's system identifier, @@server_uuid.
+    pub identity: Option<String>,
+    pub coverage: Coverage,
+}

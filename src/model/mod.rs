@@ -1,0 +1,8 @@
+//! Plain data that the stages hand to each other. Imports nothing of ours.
+
+pub mod container;
+pub mod coverage;
+pub mod evidence;
+pub mod operation;
+pub mod plan;
+pub mod verdict;

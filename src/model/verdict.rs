@@ -1,0 +1,44 @@
+//! Findings and the verdict: what judge says, and what a person is told.
+
+use serde::Serialize;
+
+use super::evidence::TargetRef;
+
+/// How bad a finding is. The order is the order of risk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    None,
+    Low,
+    /// Survives, without a recent backup.
+    Medium,
+    /// Detached, and no recent backup.
+    High,
+    /// Destroyed, and no recent backup.
+    Critical,
+}
+
+/// One thing that a person should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The check's id, such as `data-in-writable-layer`.
+    pub id: String,
+    pub severity: Severity,
+    pub target: TargetRef,
+    /// One clause, no trailing full stop.
+    pub message: String,
+    /// A command to paste, or one clause of advice.
+    pub remedy: Option<String>,
+    /// Why it does not count (accepted, disposable), where it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suppressed: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    Allow,
+    Warn,
+    Block,
+    Undetermined,
+}
