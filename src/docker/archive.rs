@@ -1,0 +1,245 @@
+//! The archive API: looks at files in a container that runs, is stopped, or was never started, and at the
+//! volumes mounted there. It does not see tmpfs.
+
+use std::{
+    io::Read,
+    ops::ControlFlow,
+    time::{Duration, UNIX_EPOCH},
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use serde::Deserialize;
+use tokio_util::io::{StreamReader, SyncIoBridge};
+
+use super::{
+    dial::EngineError,
+    engine::{Engine, encode},
+};
+
+/// Bytes of a file's beginning that a walk shows: enough for every magic number and for SQLite's first page.
+pub const HEAD_BYTES: usize = 4096;
+
+/// What `HEAD …/archive` says of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathStat {
+    pub size: u64,
+    pub is_dir: bool,
+    pub is_link: bool,
+    /// Where a symbolic link points, as the engine resolved it; empty for others.
+    pub link_target: String,
+    pub modified: Option<jiff::Timestamp>,
+}
+
+#[derive(Deserialize)]
+struct RawStat {
+    size: i64,
+    mode: u32,
+    #[serde(default)]
+    mtime: String,
+    #[serde(rename = "linkTarget", default)]
+    link_target: String,
+}
+
+/// Go's `os.FileMode` bits.
+const GO_MODE_DIR: u32 = 1 << 31;
+const GO_MODE_SYMLINK: u32 = 1 << 27;
+
+/// One entry of a walk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Below the walked folder, without a leading slash; hostile text.
+    pub path: String,
+    pub kind: EntryKind,
+    pub size: u64,
+    pub modified: Option<jiff::Timestamp>,
+    /// The first bytes of a regular file, at most `HEAD_BYTES`.
+    pub head: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryKind {
+    File,
+    Directory,
+    Symlink,
+    /// Devices, pipes, sockets: nothing with data in it.
+    Other,
+}
+
+/// How a walk ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WalkEnd {
+    /// Everything was seen.
+    Complete,
+    /// The visitor had seen enough.
+    Stopped,
+    /// Bytes or time ran out first.
+    Limit,
+}
+
+/// What a walk may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct WalkLimits {
+    pub bytes: u64,
+    pub time: Duration,
+}
+
+/// A folder in a container, as the base of looks.
+#[derive(Clone)]
+pub struct Place {
+    pub engine: Engine,
+    pub container: String,
+    /// Absolute, without a trailing slash; empty for the root.
+    pub base: String,
+}
+
+impl Place {
+    /// A folder of a container. `base` may be `/`.
+    #[must_use]
+    pub fn new(engine: &Engine, container: &str, base: &str) -> Self {
+        let base = base.trim_end_matches('/').to_owned();
+        Self { engine: engine.clone(), container: container.to_owned(), base }
+    }
+
+    fn url(&self, path: &str) -> String {
+        let full = match (path.trim_start_matches('/'), self.base.as_str()) {
+            ("", "") => "/".to_owned(),
+            ("", base) => base.to_owned(),
+            (path, base) => format!("{base}/{path}"),
+        };
+        format!("/containers/{}/archive?path={}", encode(&self.container), encode(&full))
+    }
+
+    /// Looks at one path; `None` where nothing is there.
+    ///
+    /// # Errors
+    /// Where the container is gone or the engine does not answer.
+    pub async fn stat(&self, path: &str) -> Result<Option<PathStat>, EngineError> {
+        let Some(response) = self.engine.transport.head(&self.url(path)).await? else { return Ok(None) };
+        let unreadable = || EngineError::unexpected("the engine's description of a path is not readable");
+        let header = response.get("x-docker-container-path-stat").ok_or_else(unreadable)?;
+        let json = STANDARD.decode(header.as_bytes()).map_err(|_source| unreadable())?;
+        let raw: RawStat = serde_json::from_slice(&json).map_err(|_source| unreadable())?;
+        Ok(Some(PathStat {
+            size: u64::try_from(raw.size).unwrap_or(0),
+            is_dir: raw.mode & GO_MODE_DIR != 0,
+            is_link: raw.mode & GO_MODE_SYMLINK != 0,
+            link_target: raw.link_target,
+            modified: raw.mtime.parse().ok(),
+        }))
+    }
+
+    /// Whether a path exists.
+    ///
+    /// # Errors
+    /// As `stat`.
+    pub async fn exists(&self, path: &str) -> Result<bool, EngineError> {
+        Ok(self.stat(path).await?.is_some())
+    }
+
+    /// The first bytes of a regular file, at most `limit`; `None` where there is no regular file.
+    ///
+    /// # Errors
+    /// Where the container is gone, the engine does not answer or its archive breaks off.
+    pub async fn read(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>, EngineError> {
+        let Some(stream) = self.stream(path).await? else { return Ok(None) };
+        in_background(stream, move |reader| {
+            let mut archive = tar::Archive::new(reader);
+            let Some(entry) = archive.entries()?.next() else { return Ok(None) };
+            let entry = entry?;
+            if !entry.header().entry_type().is_file() {
+                return Ok(None);
+            }
+            let mut bytes = Vec::new();
+            entry.take(limit as u64).read_to_end(&mut bytes)?;
+            Ok(Some(bytes))
+        })
+        .await
+    }
+
+    /// Walks everything below a folder, in the archive's order, until the visitor has seen enough or the
+    /// limits are reached. A path that is not there is a complete walk of nothing.
+    ///
+    /// # Errors
+    /// Where the container is gone, the engine does not answer or its archive breaks off.
+    pub async fn walk<V>(&self, path: &str, limits: WalkLimits, mut visit: V) -> Result<WalkEnd, EngineError>
+    where
+        V: FnMut(Entry) -> ControlFlow<()> + Send + 'static,
+    {
+        let Some(stream) = self.stream(path).await? else { return Ok(WalkEnd::Complete) };
+        let walk = in_background(stream, move |reader| {
+            walk_tar(reader, limits.bytes, &mut visit)
+        });
+        tokio::time::timeout(limits.time, walk).await.unwrap_or(Ok(WalkEnd::Limit))
+    }
+
+    /// The raw tar stream of a path; `None` where nothing is there.
+    ///
+    /// # Errors
+    /// Where the container is gone or the engine does not answer.
+    pub async fn stream(&self, path: &str) -> Result<Option<super::dial::Body>, EngineError> {
+        self.engine.transport.get_stream(&self.url(path)).await
+    }
+}
+
+/// Reads a body on a thread that may block, as the tar reader does.
+async fn in_background<T, F>(body: super::dial::Body, read: F) -> Result<T, EngineError>
+where
+    T: Send + 'static,
+    F: FnOnce(Box<dyn Read + Send>) -> std::io::Result<T> + Send + 'static,
+{
+    let reader = StreamReader::new(body.map_err(std::io::Error::other).boxed());
+    let bridge = SyncIoBridge::new(reader);
+    let task = tokio::task::spawn_blocking(move || read(Box::new(bridge)));
+    match task.await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(EngineError::unexpected(&format!("the engine's archive broke off: {error}"))),
+        Err(_panicked) => Err(EngineError::unexpected("reading the engine's archive failed")),
+    }
+}
+
+/// Walks a tar stream of a folder. The first component of every name is the folder itself.
+///
+/// # Errors
+/// Where the stream is not a whole tar.
+pub fn walk_tar<V>(reader: impl Read, byte_limit: u64, visit: &mut V) -> std::io::Result<WalkEnd>
+where
+    V: FnMut(Entry) -> ControlFlow<()>,
+{
+    let mut archive = tar::Archive::new(reader);
+    let mut seen = 0_u64;
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        let header = entry.header();
+        let size = entry.size();
+        let kind = match header.entry_type() {
+            kind if kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse() => EntryKind::File,
+            kind if kind.is_dir() => EntryKind::Directory,
+            // A hard link's bytes were seen under the other name.
+            kind if kind.is_symlink() || kind.is_hard_link() => EntryKind::Symlink,
+            _ => EntryKind::Other,
+        };
+        let modified = header
+            .mtime()
+            .ok()
+            .and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)))
+            .and_then(|time| jiff::Timestamp::try_from(time).ok());
+        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let path = match name.trim_start_matches("./").trim_end_matches('/').split_once('/') {
+            Some((_folder, below)) => below.to_owned(),
+            None => String::new(),
+        };
+        let mut head = Vec::new();
+        if kind == EntryKind::File {
+            (&mut entry).take(HEAD_BYTES as u64).read_to_end(&mut head)?;
+        }
+        seen += size;
+        if visit(Entry { path, kind, size, modified, head }).is_break() {
+            return Ok(WalkEnd::Stopped);
+        }
+        if seen > byte_limit {
+            return Ok(WalkEnd::Limit);
+        }
+    }
+    Ok(WalkEnd::Complete)
+}

@@ -1,0 +1,494 @@
+//! The engine's answers, reduced to `model`. Reading only.
+//!
+//! The JSON is parsed with structs of our own that name just the fields we judge by: bollard's generated
+//! enums fail on a word that they do not know, and one odd mount must not blind the guard.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::Deserialize;
+use tokio::sync::OnceCell;
+
+use super::{
+    dial::{self, EngineError, Transport},
+    endpoint::Endpoint,
+};
+use crate::model::container::{Container, ContainerSummary, Labels, Mount, MountKind, State, Volume, label};
+
+/// How long one request may take before we say that the engine does not answer. Archives have no limit.
+const REQUEST_LIMIT: Duration = Duration::from_secs(60);
+
+/// A connection to one Docker engine. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    pub(super) transport: Transport,
+    version: std::sync::Arc<OnceCell<Version>>,
+}
+
+/// Which engine answers.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Version {
+    /// Such as `28.5.2`.
+    #[serde(rename = "Version", default)]
+    pub server: String,
+    /// The newest API that it speaks, such as `1.51`; requests without a version get this one.
+    #[serde(rename = "ApiVersion", default)]
+    pub api: String,
+}
+
+impl Engine {
+    /// Prepares the connection; no call is made yet.
+    ///
+    /// # Errors
+    /// Where the endpoint cannot be dialled at all (a malformed address).
+    pub fn connect(endpoint: &Endpoint) -> Result<Self, EngineError> {
+        Ok(Self { transport: dial::connect(endpoint, REQUEST_LIMIT)?, version: std::sync::Arc::default() })
+    }
+
+    /// bollard's client on the same connections.
+    #[must_use]
+    pub fn api(&self) -> &bollard::Docker {
+        self.transport.api()
+    }
+
+    /// The engine's version; asked once.
+    ///
+    /// # Errors
+    /// Where the engine does not answer.
+    pub async fn version(&self) -> Result<&Version, EngineError> {
+        self.version.get_or_try_init(|| self.transport.get_json("/version")).await
+    }
+
+    /// Every container, in every state.
+    ///
+    /// # Errors
+    /// Where the engine does not answer, or not in JSON that we understand.
+    pub async fn containers(&self) -> Result<Vec<ContainerSummary>, EngineError> {
+        let listed: Vec<ListedContainer> = self.transport.get_json("/containers/json?all=1").await?;
+        Ok(listed.into_iter().map(ListedContainer::reduce).collect())
+    }
+
+    /// One container by ID, name or unique prefix; `None` where there is none (any more).
+    ///
+    /// # Errors
+    /// Where the engine does not answer, the prefix is ambiguous, or the JSON is not understood.
+    pub async fn container(&self, reference: &str) -> Result<Option<Container>, EngineError> {
+        let path = format!("/containers/{}/json?size=1", encode(reference));
+        let found: Result<InspectedContainer, _> = self.transport.get_json(&path).await;
+        match found {
+            Ok(inspected) => Ok(Some(inspected.reduce())),
+            Err(error) if error.status() == Some(404) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Every volume.
+    ///
+    /// # Errors
+    /// Where the engine does not answer, or not in JSON that we understand.
+    pub async fn volumes(&self) -> Result<Vec<Volume>, EngineError> {
+        let listed: ListedVolumes = self.transport.get_json("/volumes").await?;
+        Ok(listed.volumes.unwrap_or_default().into_iter().map(InspectedVolume::reduce).collect())
+    }
+
+    /// One volume by its exact name; `None` where there is none.
+    ///
+    /// # Errors
+    /// Where the engine does not answer, or not in JSON that we understand.
+    pub async fn volume(&self, name: &str) -> Result<Option<Volume>, EngineError> {
+        match self.transport.get_json::<InspectedVolume>(&format!("/volumes/{}", encode(name))).await {
+            Ok(inspected) => Ok(Some(inspected.reduce())),
+            Err(error) if error.status() == Some(404) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The command lines of a running container's processes, as the host's `ps` shows them.
+    ///
+    /// # Errors
+    /// Where the container does not run, or the host has no `ps`.
+    pub async fn processes(&self, id: &str) -> Result<Vec<String>, EngineError> {
+        let path = format!("/containers/{}/top?ps_args=-eo%20pid,args", encode(id));
+        let top: Top = self.transport.get_json(&path).await?;
+        Ok(top.processes.unwrap_or_default().into_iter().filter_map(|mut row| row.pop()).collect())
+    }
+
+    /// The paths of a writable layer that differ from the image. Costs a second per container, as the engine
+    /// walks the image for it.
+    ///
+    /// # Errors
+    /// Where the container is gone or the engine does not answer.
+    pub async fn changes(&self, id: &str) -> Result<Vec<String>, EngineError> {
+        let changes: Option<Vec<Change>> =
+            self.transport.get_json(&format!("/containers/{}/changes", encode(id))).await?;
+        // Kind 2 is a deletion: nothing of it can be lost.
+        Ok(changes.unwrap_or_default().into_iter().filter(|c| c.kind != 2).map(|c| c.path).collect())
+    }
+}
+
+/// Percent-encodes everything that could end a path segment or start a query.
+pub(super) fn encode(text: &str) -> String {
+    use std::fmt::Write as _;
+    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+        encoded
+    })
+}
+
+type Null<T> = Option<T>;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ListedContainer {
+    id: String,
+    #[serde(default)]
+    names: Null<Vec<String>>,
+    #[serde(default)]
+    image: String,
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    labels: Null<Labels>,
+    #[serde(default)]
+    mounts: Null<Vec<InspectedMount>>,
+}
+
+impl ListedContainer {
+    fn reduce(self) -> ContainerSummary {
+        let names = self.names.unwrap_or_default();
+        // A link adds names of the form /other/alias: the container's own has one slash.
+        let own = names.iter().find(|name| name.matches('/').count() == 1).or(names.first());
+        ContainerSummary {
+            name: own.map_or_else(|| self.id.clone(), |name| name.trim_start_matches('/').to_owned()),
+            id: self.id,
+            image: self.image,
+            state: State::parse(&self.state),
+            labels: self.labels.unwrap_or_default(),
+            volumes: self
+                .mounts
+                .unwrap_or_default()
+                .into_iter()
+                .filter(|mount| mount.kind == "volume")
+                .map(|mount| mount.name)
+                .collect(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct InspectedMount {
+    #[serde(rename = "Type", default)]
+    kind: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    source: String,
+    #[serde(default)]
+    destination: String,
+    #[serde(rename = "RW", default)]
+    writable: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct InspectedContainer {
+    id: String,
+    name: String,
+    #[serde(default)]
+    created: String,
+    image: String,
+    state: InspectedState,
+    config: InspectedConfig,
+    host_config: InspectedHostConfig,
+    #[serde(default)]
+    graph_driver: Null<GraphDriver>,
+    #[serde(default)]
+    mounts: Null<Vec<InspectedMount>>,
+    #[serde(default)]
+    size_rw: Null<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct InspectedState {
+    status: String,
+    #[serde(default)]
+    started_at: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct InspectedConfig {
+    #[serde(default)]
+    image: String,
+    #[serde(default)]
+    user: String,
+    #[serde(default)]
+    env: Null<Vec<String>>,
+    #[serde(default)]
+    cmd: Null<Vec<String>>,
+    #[serde(default)]
+    entrypoint: Null<Vec<String>>,
+    #[serde(default)]
+    working_dir: String,
+    #[serde(default)]
+    labels: Null<Labels>,
+    #[serde(default)]
+    volumes: Null<BTreeMap<String, serde_json::Value>>,
+    #[serde(default)]
+    stop_timeout: Null<i64>,
+    #[serde(default)]
+    stop_signal: Null<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct InspectedHostConfig {
+    #[serde(default)]
+    binds: Null<Vec<String>>,
+    #[serde(default)]
+    mounts: Null<Vec<SpecMount>>,
+    #[serde(default)]
+    tmpfs: Null<BTreeMap<String, String>>,
+    #[serde(default)]
+    auto_remove: bool,
+    #[serde(default)]
+    volumes_from: Null<Vec<String>>,
+    #[serde(default)]
+    memory: i64,
+    #[serde(default)]
+    readonly_rootfs: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct SpecMount {
+    #[serde(default)]
+    source: Null<String>,
+    #[serde(default)]
+    target: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct GraphDriver {
+    #[serde(default)]
+    data: Null<BTreeMap<String, Null<String>>>,
+}
+
+impl InspectedContainer {
+    fn reduce(self) -> Container {
+        let host = self.host_config;
+        let named = named_destinations(&host);
+        // What VolumesFrom brings has its spec in the other container, so the name's shape has to do: an
+        // engine-made name is 64 hexadecimal digits.
+        let borrowed = host.volumes_from.as_ref().is_some_and(|from| !from.is_empty());
+        let mut mounts: Vec<Mount> =
+            self.mounts.unwrap_or_default().into_iter().map(|mount| mount.reduce(&named, borrowed)).collect();
+        for destination in host.tmpfs.unwrap_or_default().into_keys() {
+            if !mounts.iter().any(|mount| mount.destination == destination) {
+                let kind = MountKind::Tmpfs;
+                mounts.push(Mount { kind, destination, volume: None, source: None, writable: true });
+            }
+        }
+        let mut command = self.config.entrypoint.unwrap_or_default();
+        command.extend(self.config.cmd.unwrap_or_default());
+        Container {
+            id: self.id,
+            name: self.name.trim_start_matches('/').to_owned(),
+            image: self.config.image,
+            image_id: self.image,
+            state: State::parse(&self.state.status),
+            labels: self.config.labels.unwrap_or_default(),
+            environment: self.config.env.unwrap_or_default(),
+            command,
+            working_dir: self.config.working_dir,
+            user: self.config.user,
+            mounts,
+            declared_volumes: self.config.volumes.unwrap_or_default().into_keys().collect(),
+            size_rw: self.size_rw.and_then(|bytes| u64::try_from(bytes).ok()),
+            upper_dir: self
+                .graph_driver
+                .and_then(|driver| driver.data)
+                .and_then(|mut data| data.remove("UpperDir").flatten())
+                .filter(|path| path.starts_with('/')),
+            auto_remove: host.auto_remove,
+            stop_timeout: self.config.stop_timeout,
+            stop_signal: self.config.stop_signal.filter(|signal| !signal.is_empty()),
+            created: self.created,
+            started: self.state.started_at,
+            memory_limit: host.memory,
+            read_only_root: host.readonly_rootfs,
+        }
+    }
+}
+
+/// Destinations whose mount has a source in the container's own spec. The engine removes with `v=1` just
+/// those volumes that are *not* among them (moby `daemon/mounts.go`: `Spec.Source` empty).
+fn named_destinations(host: &InspectedHostConfig) -> Vec<String> {
+    let binds = host.binds.iter().flatten().filter_map(|bind| {
+        // SOURCE:DESTINATION[:OPTIONS]; a lone DESTINATION is an anonymous volume.
+        let mut parts = bind.splitn(3, ':');
+        let (_source, destination) = (parts.next()?, parts.next()?);
+        Some(destination.to_owned())
+    });
+    let mounts = host
+        .mounts
+        .iter()
+        .flatten()
+        .filter(|mount| mount.source.as_ref().is_some_and(|source| !source.is_empty()))
+        .map(|mount| mount.target.clone());
+    binds.chain(mounts).map(|path| clean(&path)).collect()
+}
+
+/// A path without a trailing slash, as the engine cleans destinations.
+fn clean(path: &str) -> String {
+    let trimmed = path.trim_end_matches('/');
+    if trimmed.is_empty() { "/".to_owned() } else { trimmed.to_owned() }
+}
+
+impl InspectedMount {
+    fn reduce(self, named: &[String], borrowed: bool) -> Mount {
+        let destination = clean(&self.destination);
+        let kind = match self.kind.as_str() {
+            "bind" => MountKind::Bind,
+            "tmpfs" => MountKind::Tmpfs,
+            "volume" if named.contains(&destination) => MountKind::NamedVolume,
+            "volume" if borrowed && !is_engine_made(&self.name) => MountKind::NamedVolume,
+            "volume" => MountKind::AnonymousVolume,
+            _ => MountKind::Other,
+        };
+        Mount {
+            kind,
+            destination,
+            volume: Some(self.name).filter(|name| !name.is_empty()),
+            source: Some(self.source).filter(|source| !source.is_empty()),
+            writable: self.writable,
+        }
+    }
+}
+
+/// Whether a volume's name has the shape of those that the engine makes up: 64 hexadecimal digits.
+#[must_use]
+pub fn is_engine_made(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ListedVolumes {
+    #[serde(default)]
+    volumes: Null<Vec<InspectedVolume>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct InspectedVolume {
+    name: String,
+    #[serde(default)]
+    driver: String,
+    #[serde(default)]
+    labels: Null<Labels>,
+    #[serde(default)]
+    options: Null<Labels>,
+    #[serde(default)]
+    created_at: String,
+    #[serde(default)]
+    mountpoint: String,
+}
+
+impl InspectedVolume {
+    fn reduce(self) -> Volume {
+        Volume {
+            name: self.name,
+            driver: self.driver,
+            labels: self.labels.unwrap_or_default(),
+            options: self.options.unwrap_or_default(),
+            created: self.created_at,
+            mountpoint: self.mountpoint,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Top {
+    #[serde(default)]
+    processes: Null<Vec<Vec<String>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Change {
+    path: String,
+    #[serde(default)]
+    kind: u8,
+}
+
+/// Whether an object is a helper of ours, and so never a target.
+#[must_use]
+pub fn is_helper(labels: &Labels) -> bool {
+    labels.contains_key(label::HELPER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inspected(json: serde_json::Value) -> Container {
+        serde_json::from_value::<InspectedContainer>(json).unwrap().reduce()
+    }
+
+    #[test]
+    fn a_volume_is_anonymous_when_the_spec_names_no_source_whatever_its_own_name_says() {
+        let container = inspected(serde_json::json!({
+            "Id": "1", "Name": "/db", "Image": "sha256:1", "State": {"Status": "running"},
+            "Config": {"Image": "postgres:15"},
+            "HostConfig": {
+                "Binds": ["pgdata:/named", "/lone"],
+                "Mounts": [{"Type": "volume", "Source": "", "Target": "/unnamed"},
+                           {"Type": "volume", "Source": "other", "Target": "/other/"}],
+                "Tmpfs": {"/run": ""}
+            },
+            "Mounts": [
+                {"Type": "volume", "Name": "pgdata", "Destination": "/named", "RW": true},
+                {"Type": "volume", "Name": "a".repeat(64), "Destination": "/lone", "RW": true},
+                {"Type": "volume", "Name": "shop_inherited", "Destination": "/unnamed", "RW": true},
+                {"Type": "volume", "Name": "other", "Destination": "/other", "RW": true},
+                {"Type": "bind", "Source": "/home", "Destination": "/home", "RW": false},
+                {"Type": "something-new", "Destination": "/new"}
+            ],
+            "GraphDriver": null
+        }));
+        let kinds: Vec<_> = container.mounts.iter().map(|m| (m.destination.as_str(), m.kind)).collect();
+        assert_eq!(
+            kinds,
+            [
+                ("/named", MountKind::NamedVolume),
+                ("/lone", MountKind::AnonymousVolume),
+                ("/unnamed", MountKind::AnonymousVolume),
+                ("/other", MountKind::NamedVolume),
+                ("/home", MountKind::Bind),
+                ("/new", MountKind::Other),
+                ("/run", MountKind::Tmpfs),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_name_cannot_leave_its_path_segment() {
+        assert_eq!(encode("a?b#c d%2e"), "a%3Fb%23c%20d%252e");
+    }
+
+    #[test]
+    fn links_do_not_rename_a_container() {
+        let listed: ListedContainer =
+            serde_json::from_value(serde_json::json!({"Id": "1", "Names": ["/web/db", "/db"]})).unwrap();
+        assert_eq!(listed.reduce().name, "db");
+    }
+}

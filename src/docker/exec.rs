@@ -1,0 +1,110 @@
+//! Asks a program in a running container, under a time limit and with bounded output.
+
+use std::time::Duration;
+
+use bollard::{
+    container::LogOutput,
+    exec::{CreateExecOptions, StartExecResults},
+};
+use futures_util::StreamExt as _;
+
+use super::engine::Engine;
+
+/// A program to run in a container.
+#[derive(Debug, Clone, Default)]
+pub struct Exec {
+    pub command: Vec<String>,
+    /// `NAME=value` pairs beside the container's own environment. Secrets go here, never into `command`.
+    pub environment: Vec<String>,
+    /// As whom; `None` leaves it to the container.
+    pub user: Option<String>,
+}
+
+impl Exec {
+    /// A script for the container's own `sh`.
+    #[must_use]
+    pub fn shell(script: &str) -> Self {
+        Self { command: ["sh", "-c", script].map(str::to_owned).to_vec(), ..Self::default() }
+    }
+}
+
+/// What the program said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecOutput {
+    pub status: i64,
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+}
+
+impl ExecOutput {
+    #[must_use]
+    pub fn succeeded(&self) -> bool {
+        self.status == 0
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecError {
+    #[error("did not answer within {} s", .0.as_secs())]
+    TimedOut(Duration),
+    #[error("answered more than we read")]
+    TooMuch,
+    #[error("could not be asked: {0}")]
+    Engine(#[from] bollard::errors::Error),
+}
+
+impl Engine {
+    /// Runs a program and waits for its end.
+    ///
+    /// # Errors
+    /// Where the container does not run, the time is up, or the output passes `max_bytes`.
+    pub async fn exec(
+        &self,
+        id: &str,
+        exec: Exec,
+        limit: Duration,
+        max_bytes: usize,
+    ) -> Result<ExecOutput, ExecError> {
+        let run = self.exec_unlimited(id, exec, max_bytes);
+        tokio::time::timeout(limit, run).await.unwrap_or(Err(ExecError::TimedOut(limit)))
+    }
+
+    async fn exec_unlimited(&self, id: &str, exec: Exec, max_bytes: usize) -> Result<ExecOutput, ExecError> {
+        let options = CreateExecOptions {
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            cmd: Some(exec.command),
+            env: Some(exec.environment).filter(|pairs| !pairs.is_empty()),
+            user: exec.user,
+            ..CreateExecOptions::default()
+        };
+        let created = self.api().create_exec(id, options).await?;
+        let started = self.api().start_exec(&created.id, None).await?;
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        if let StartExecResults::Attached { mut output, .. } = started {
+            while let Some(chunk) = output.next().await {
+                match chunk? {
+                    LogOutput::StdErr { message } => stderr.extend_from_slice(&message),
+                    LogOutput::StdOut { message }
+                    | LogOutput::Console { message }
+                    | LogOutput::StdIn { message } => stdout.extend_from_slice(&message),
+                }
+                if stdout.len() + stderr.len() > max_bytes {
+                    return Err(ExecError::TooMuch);
+                }
+            }
+        }
+        // The stream may end a moment before the engine has recorded the status.
+        let mut status = None;
+        for _ in 0..50 {
+            let state = self.api().inspect_exec(&created.id).await?;
+            if state.running != Some(true) {
+                status = state.exit_code;
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(ExecOutput { status: status.unwrap_or(-1), stdout, stderr })
+    }
+}

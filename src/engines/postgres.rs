@@ -1,0 +1,202 @@
+//! PostgreSQL: what its files say, and what to ask its server.
+
+use jiff::Timestamp;
+
+use crate::model::evidence::{Contents, DatabaseContents};
+
+/// OIDs and file numbers from here on are given to users' objects (PostgreSQL's `FirstNormalObjectId`).
+const FIRST_USER_NUMBER: u64 = 16384;
+
+/// What `global/pg_control` says. Layout: PostgreSQL's `catalog/pg_control.h`, little-endian machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Control {
+    /// Made once by initdb: tells this cluster from every other.
+    pub system_identifier: u64,
+    /// Whether the server was shut down in order.
+    pub clean: bool,
+    /// When the file was last written: at every checkpoint.
+    pub written: Option<Timestamp>,
+}
+
+/// Reads the beginning of `global/pg_control`; `None` where it is no control file.
+#[must_use]
+pub fn parse_control(bytes: &[u8]) -> Option<Control> {
+    let system_identifier = u64::from_le_bytes(bytes.get(..8)?.try_into().ok()?);
+    let version = u32::from_le_bytes(bytes.get(8..12)?.try_into().ok()?);
+    let state = u32::from_le_bytes(bytes.get(16..20)?.try_into().ok()?);
+    let written = i64::from_le_bytes(bytes.get(24..32)?.try_into().ok()?);
+    let plausible = (900..10_000).contains(&version) && state <= 6 && system_identifier != 0;
+    plausible.then(|| Control {
+        system_identifier,
+        clean: state == 1 || state == 2,
+        written: Timestamp::from_second(written).ok(),
+    })
+}
+
+/// Whether a path in the data directory is there only because a user made a table, an index, a tablespace
+/// or a large object. A fresh cluster has file numbers below 16384 alone.
+#[must_use]
+pub fn is_user_data(path: &str) -> bool {
+    let mut parts = path.split('/');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some("base"), Some(database), Some(file), None) => {
+            let number = file.split(['.', '_']).next().unwrap_or_default();
+            database.bytes().all(|byte| byte.is_ascii_digit())
+                && !file.starts_with('t')
+                && number.parse::<u64>().is_ok_and(|number| number >= FIRST_USER_NUMBER)
+        }
+        (Some("pg_tblspc"), Some(_), ..) => true,
+        _ => false,
+    }
+}
+
+/// Port and socket folder from `postmaster.pid` (lines 4 and 5).
+#[must_use]
+pub fn parse_postmaster_pid(bytes: &[u8]) -> Option<(u16, String)> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let mut lines = text.lines().skip(3);
+    let port = lines.next()?.trim().parse().ok()?;
+    Some((port, lines.next().unwrap_or_default().trim().to_owned()))
+}
+
+/// Asks a running server, with the container's own `psql`: a line `S|version|identifier|last write` for the
+/// server, then for each database `D|bytes|allows connections|name` and `T|tables|rows|exact|large objects`.
+/// Secrets are read inside the container.
+///
+/// Rows are counted where a table is small, and taken from the statistics where it is large or locked.
+pub const QUESTION: &str = r#"
+read_file() { [ -n "$1" ] && [ -r "$1" ] && cat "$1"; }
+U="${POSTGRES_USER:-$(read_file "$POSTGRES_USER_FILE")}"; U="${U:-${POSTGRESQL_USERNAME:-postgres}}"
+PGPASSWORD="${POSTGRES_PASSWORD:-$(read_file "$POSTGRES_PASSWORD_FILE")}"
+export PGPASSWORD="${PGPASSWORD:-${POSTGRESQL_PASSWORD:-$POSTGRESQL_POSTGRES_PASSWORD}}" PGCONNECT_TIMEOUT=2
+export PGOPTIONS='-c statement_timeout=1500 -c lock_timeout=200 -c default_transaction_read_only=on'
+export PGAPPNAME=dbsafe PGCLIENTENCODING=UTF8
+psql() { command psql -XAtq -w -v ON_ERROR_STOP=1 -F '|' -U "$U" "$@"; }
+ask() { PGDATABASE="$1" psql -c "$2" 2>/dev/null; }
+server="select 'S', current_setting('server_version'), (select system_identifier from pg_control_system()),
+  case when pg_is_in_recovery() then null else extract(epoch from (pg_stat_file('pg_wal/' || pg_walfile_name(pg_current_wal_lsn()))).modification)::bigint end"
+databases="select 'D', pg_database_size(oid), datallowconn, datname from pg_database where not datistemplate order by 2 desc limit 100"
+relations="from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r','m','p')
+  and n.nspname not in ('pg_catalog','information_schema') and n.nspname !~ '^pg_(toast|temp)'
+  and not exists (select 1 from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')"
+large="(select count(*) from pg_largeobject_metadata)"
+exact="select 'T', count(*), coalesce(sum(case when c.relkind = 'p' then 0 when pg_relation_size(c.oid) <= 8388608 then
+  (xpath('/row/c/text()', query_to_xml(format('select count(*) as c from %I.%I', n.nspname, c.relname), false, true, '')))[1]::text::bigint
+  else greatest(c.reltuples, 0)::bigint end), 0), coalesce(bool_and(pg_relation_size(c.oid) <= 8388608), true), $large $relations"
+rough="select 'T', count(*), coalesce(sum(greatest(c.reltuples, 0)) filter (where c.relkind <> 'p'), 0)::bigint, false, $large $relations"
+first=$(ask postgres "$server") || first=$(PGHOST=127.0.0.1 ask postgres "$server") && [ -n "$first" ] || { PGDATABASE=postgres psql -c 'select 1' 2>&1 | head -c 400 >&2; exit 3; }
+printf '%s\n' "$first"
+ask postgres "$databases" | while IFS= read -r line; do
+  printf '%s\n' "$line"
+  case "$line" in *'|t|'*) name="${line#*|*|*|}"; ask "$name" "$exact" || ask "$name" "$rough" || printf 'T|?\n';; *) printf 'T|?\n';; esac
+done
+"#;
+
+/// A server's answer to `QUESTION`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answer {
+    pub version: Option<String>,
+    pub identity: Option<String>,
+    pub last_write: Option<Timestamp>,
+    pub contents: Contents,
+    /// Whether every database was counted, so that 'no tables' means none.
+    pub complete: bool,
+    /// Tables and large objects of all databases.
+    pub objects: u64,
+}
+
+/// Reads the answer; `None` where the server did not introduce itself.
+#[must_use]
+pub fn parse_answer(text: &str) -> Option<Answer> {
+    let mut answer = Answer { complete: true, ..Answer::default() };
+    let mut introduced = false;
+    let mut pending: Option<DatabaseContents> = None;
+    for line in text.lines() {
+        let fields: Vec<&str> = line.splitn(4, '|').collect();
+        match fields.as_slice() {
+            ["S", version, identity, last_write] => {
+                introduced = true;
+                answer.version = version.split_whitespace().next().map(str::to_owned);
+                answer.identity = Some((*identity).to_owned()).filter(|id| !id.is_empty());
+                answer.last_write = last_write.parse().ok().and_then(|s| Timestamp::from_second(s).ok());
+            }
+            ["D", bytes, _allowed, name] => {
+                answer.complete &= pending.is_none();
+                pending = Some(DatabaseContents {
+                    name: (*name).to_owned(),
+                    bytes: bytes.parse().ok(),
+                    ..DatabaseContents::default()
+                });
+            }
+            ["T", tables, rows, rest] => {
+                let Some(mut database) = pending.take() else { continue };
+                let (exact, large) = rest.split_once('|').unwrap_or((rest, "0"));
+                database.tables = tables.parse().ok();
+                database.rows = rows.parse().ok();
+                database.rows_exact = exact == "t";
+                let large: u64 = large.parse().unwrap_or(1);
+                answer.complete &= database.tables.is_some();
+                answer.objects += database.tables.unwrap_or(0) + large;
+                answer.contents.databases.push(database);
+            }
+            ["T", "?"] => {
+                answer.complete = false;
+                answer.contents.databases.extend(pending.take());
+            }
+            _ => answer.complete = false,
+        }
+    }
+    answer.complete &= pending.is_none();
+    answer.contents.databases.extend(pending);
+    // The maintenance database of every cluster is no news unless something is in it.
+    answer.contents.databases.retain(|database| database.name != "postgres" || database.tables != Some(0));
+    introduced.then_some(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_users_files_are_user_data() {
+        for path in ["base/16384/16385", "base/5/24576.1", "base/5/16400_fsm", "pg_tblspc/16390"] {
+            assert!(is_user_data(path), "{path}");
+        }
+        for path in ["base/1/1259", "base/16384/1259", "base/5/2619_vm", "base/5/PG_VERSION", "base/5/t3_16390", "pg_wal/000000010000000000000001", "base/16384", "pg_tblspc"] {
+            assert!(!is_user_data(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_control_file_gives_the_clusters_identity() {
+        let mut bytes = vec![0; 8192];
+        bytes[..8].copy_from_slice(&7_412_345_678_901_234_567_u64.to_le_bytes());
+        bytes[8..12].copy_from_slice(&1300_u32.to_le_bytes());
+        bytes[16..20].copy_from_slice(&6_u32.to_le_bytes());
+        bytes[24..32].copy_from_slice(&1_700_000_000_i64.to_le_bytes());
+        let control = parse_control(&bytes).unwrap();
+        assert_eq!(control.system_identifier, 7_412_345_678_901_234_567);
+        assert!(!control.clean);
+        assert_eq!(parse_control(&[0; 8192]), None);
+        assert_eq!(parse_control(b"short"), None);
+    }
+
+    #[test]
+    fn an_answer_with_two_databases() {
+        let answer =
+            parse_answer("S|15.6 (Debian)|7412|1700000000\nD|900|t|shop|odd\nT|3|250|t|0\nD|800|t|postgres\nT|0|0|t|0\n").unwrap();
+        assert!(answer.complete);
+        assert_eq!((answer.version.as_deref(), answer.identity.as_deref()), (Some("15.6"), Some("7412")));
+        let [shop] = answer.contents.databases.as_slice() else { panic!("{answer:?}") };
+        assert_eq!((shop.name.as_str(), shop.tables, shop.rows, shop.rows_exact), ("shop|odd", Some(3), Some(250), true));
+        assert_eq!(answer.objects, 3);
+    }
+
+    #[test]
+    fn a_database_that_could_not_be_counted_leaves_the_answer_incomplete() {
+        for text in ["S|15|1|\nD|9|f|locked\nT|?\n", "S|15|1|\nD|9|t|a\n", "S|15|1|\nD|9|t|name\nwith a line break\nT|0|0|t|0\n"] {
+            assert!(!parse_answer(text).unwrap().complete, "{text}");
+        }
+        assert_eq!(parse_answer("psql: error"), None);
+    }
+}

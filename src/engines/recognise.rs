@@ -1,0 +1,354 @@
+//! Recognises databases by files alone, from a listing of a folder: signatures of data directories, and
+//! magic numbers of single files, anywhere.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+use super::{KINDS, Kind, kind, sqlite};
+
+/// Paths kept of one listing; past that only sums are kept, and the listing says so.
+const MAX_PATHS: usize = 100_000;
+
+/// One file or folder of a listing.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// Below the listed folder, without a leading slash.
+    pub path: &'a str,
+    pub is_file: bool,
+    pub size: u64,
+    pub modified: Option<Timestamp>,
+    /// The first bytes of a file.
+    pub head: &'a [u8],
+}
+
+/// A database in a listing.
+#[derive(Debug, Clone)]
+pub struct Found {
+    pub kind: &'static Kind,
+    /// The data directory, or the file of a single-file database, below the listed folder; may be empty.
+    pub path: String,
+    pub is_file: bool,
+    /// Bytes in it, as far as it was listed.
+    pub size: u64,
+    pub newest: Option<Timestamp>,
+    /// Whether a user's data was seen in it. `None` where the kind cannot tell.
+    pub user_data: Option<bool>,
+    /// The first bytes of a single-file database.
+    pub head: Vec<u8>,
+}
+
+/// Collects a listing and says what is in it.
+#[derive(Default)]
+pub struct Recogniser {
+    patterns: Patterns,
+    /// Which patterns of (kind, alternative) were seen at which root.
+    marks: HashMap<(usize, usize, String), u32>,
+    files: Vec<Found>,
+    paths: Vec<(String, u64, Option<Timestamp>)>,
+    /// Regular files seen.
+    pub file_count: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    pub newest: Option<Timestamp>,
+}
+
+impl Recogniser {
+    /// Takes one entry of the listing.
+    pub fn see(&mut self, seen: Seen<'_>) {
+        for (kind_index, alternative, bit, root) in self.patterns.matches(seen.path) {
+            *self.marks.entry((kind_index, alternative, root.to_owned())).or_default() |= 1 << bit;
+        }
+        if !seen.is_file {
+            return;
+        }
+        self.file_count += 1;
+        self.bytes += seen.size;
+        self.newest = self.newest.max(seen.modified);
+        if self.paths.len() < MAX_PATHS {
+            self.paths.push((seen.path.to_owned(), seen.size, seen.modified));
+        }
+        if let Some(kind) = by_magic(seen.path, seen.head) {
+            self.files.push(Found {
+                kind,
+                path: seen.path.to_owned(),
+                is_file: true,
+                size: seen.size,
+                newest: seen.modified,
+                user_data: None,
+                head: seen.head.to_vec(),
+            });
+        }
+    }
+
+    /// Whether a data directory with a user's data in it was already seen, so that a walk may stop.
+    #[must_use]
+    pub fn has_certain_data(&self) -> bool {
+        self.roots().iter().any(|(kind, root)| self.user_data(kind, root).unwrap_or(true))
+            || self.files.iter().any(|file| file.kind.id == "sqlite" && !sqlite::is_empty(&file.head))
+    }
+
+    /// Everything that was recognised: data directories first, then single files outside of them.
+    #[must_use]
+    pub fn finish(self) -> Vec<Found> {
+        let roots = self.roots();
+        let mut found: Vec<Found> = Vec::new();
+        for (kind, root) in &roots {
+            let (mut size, mut newest) = (0, None);
+            for (path, bytes, modified) in &self.paths {
+                if below(path, root).is_some() {
+                    size += bytes;
+                    newest = newest.max(*modified);
+                }
+            }
+            let user_data = self.user_data(kind, root);
+            let path = root.clone();
+            found.push(Found { kind, path, is_file: false, size, newest, user_data, head: Vec::new() });
+        }
+        // Files of a recognised data directory are part of it; a Redis without `appendonlydir` is its RDB.
+        let inside = |file: &Found| roots.iter().any(|(_, root)| below(&file.path, root).is_some());
+        let mut alone: Vec<Found> = self.files.iter().filter(|file| !inside(file)).cloned().collect();
+        alone.dedup_by(|next, first| next.kind.id == first.kind.id && next.path == first.path);
+        found.extend(alone);
+        found
+    }
+
+    /// Complete signatures, outermost first, one kind per root.
+    fn roots(&self) -> Vec<(&'static Kind, String)> {
+        let mut complete: Vec<(usize, &String)> = self
+            .marks
+            .iter()
+            .filter(|((kind, alternative, _), bits)| {
+                bits.count_ones() as usize == KINDS[*kind].signatures[*alternative].len()
+            })
+            .map(|((kind, _, root), _)| (*kind, root))
+            .collect();
+        complete.sort_by_key(|(kind, root)| (root.len(), *kind));
+        let mut roots: Vec<(&'static Kind, String)> = Vec::new();
+        for (kind, root) in complete {
+            let nested = roots.iter().any(|(_, outer)| below(root, outer).is_some() || root == outer);
+            if !nested {
+                roots.push((&KINDS[kind], root.clone()));
+            }
+        }
+        roots
+    }
+
+    fn user_data(&self, kind: &Kind, root: &str) -> Option<bool> {
+        let is_user_data = kind.user_data?;
+        let seen = self.paths.iter().filter_map(|(path, ..)| below(path, root)).any(is_user_data);
+        // What was not kept cannot be said to be absent.
+        if !seen && self.paths.len() >= MAX_PATHS { None } else { Some(seen) }
+    }
+}
+
+/// The part of `path` below `root`; `None` where it is not there.
+fn below<'a>(path: &'a str, root: &str) -> Option<&'a str> {
+    if root.is_empty() {
+        return Some(path);
+    }
+    path.strip_prefix(root)?.strip_prefix('/')
+}
+
+/// Every pattern of every signature, split into its parts.
+struct Patterns(Vec<Pattern>);
+
+struct Pattern {
+    kind: usize,
+    alternative: usize,
+    bit: usize,
+    parts: Vec<&'static str>,
+}
+
+impl Default for Patterns {
+    fn default() -> Self {
+        let mut patterns = Vec::new();
+        for (kind, known) in KINDS.iter().enumerate() {
+            for (alternative, signature) in known.signatures.iter().enumerate() {
+                for (bit, pattern) in signature.iter().enumerate() {
+                    patterns.push(Pattern { kind, alternative, bit, parts: pattern.split('/').collect() });
+                }
+            }
+        }
+        Self(patterns)
+    }
+}
+
+impl Patterns {
+    /// The patterns that the end of a path fits, each with the root that stands before it.
+    fn matches<'a>(&self, path: &'a str) -> Vec<(usize, usize, usize, &'a str)> {
+        let mut fitting = Vec::new();
+        for pattern in &self.0 {
+            if let Some(root) = root_of(path, &pattern.parts) {
+                fitting.push((pattern.kind, pattern.alternative, pattern.bit, root));
+            }
+        }
+        fitting
+    }
+}
+
+/// What stands before the pattern in a path that ends with it.
+fn root_of<'a>(path: &'a str, parts: &[&str]) -> Option<&'a str> {
+    let mut rest = path;
+    for (index, part) in parts.iter().rev().enumerate() {
+        let (before, last) = rest.rsplit_once('/').unwrap_or(("", rest));
+        if last.is_empty() || !fits(last, part) {
+            return None;
+        }
+        // The whole path is used up: fine only at the pattern's first part.
+        if !rest.contains('/') && index + 1 < parts.len() {
+            return None;
+        }
+        rest = before;
+    }
+    Some(rest)
+}
+
+/// Whether a name fits a pattern with at most one `*`.
+fn fits(name: &str, pattern: &str) -> bool {
+    match pattern.split_once('*') {
+        None => name == pattern,
+        Some((start, end)) => {
+            name.len() >= start.len() + end.len() && name.starts_with(start) && name.ends_with(end)
+        }
+    }
+}
+
+/// Whether a literal name is in a pattern, so that one look at one path decides.
+#[must_use]
+pub fn is_literal(pattern: &str) -> bool {
+    !pattern.contains('*')
+}
+
+/// The kind of a single-file database, by its first bytes.
+#[must_use]
+pub fn by_magic(path: &str, head: &[u8]) -> Option<&'static Kind> {
+    let at = |offset: usize, magic: &[u8]| head.get(offset..offset + magic.len()) == Some(magic);
+    if at(0, sqlite::MAGIC) {
+        return kind("sqlite").filter(|_| !is_tool_cache(path));
+    }
+    if at(0, b"VALKEY") {
+        return kind("valkey");
+    }
+    if at(0, b"REDIS") && head.get(5..9).is_some_and(|version| version.iter().all(u8::is_ascii_digit)) {
+        return kind("redis");
+    }
+    let id = if at(0, b"H:2,") && path.ends_with(".mv.db") {
+        "h2"
+    } else if at(8, b"DUCK") {
+        "duckdb"
+    } else if at(16, &[0xde, 0xc0, 0xef, 0xbe]) {
+        "lmdb"
+    } else if at(16, &[0xed, 0xda, 0x0c, 0xed]) {
+        "bolt"
+    } else {
+        return None;
+    };
+    kind(id).filter(|_| !is_tool_cache(path))
+}
+
+/// Files that tools rebuild by themselves: package managers' indexes, caches, coverage data. To ask about
+/// these would be the needless question.
+#[must_use]
+pub fn is_tool_cache(path: &str) -> bool {
+    const FOLDERS: &[&str] = &[
+        ".cache",
+        "__pycache__",
+        ".mypy_cache",
+        ".pytest_cache",
+        ".ruff_cache",
+        "node_modules",
+        ".npm",
+        ".yarn",
+        ".parcel-cache",
+        ".next",
+        ".gradle",
+        ".m2",
+        ".cargo",
+        ".nuget",
+    ];
+    const PREFIXES: &[&str] = &[
+        "var/cache/",
+        "var/lib/apt/",
+        "var/lib/dpkg/",
+        "var/lib/rpm/",
+        "var/lib/dnf/",
+        "var/lib/command-not-found/",
+        "var/lib/PackageKit/",
+        "usr/lib/sysimage/",
+        "usr/share/",
+        "etc/pki/nssdb/",
+        "lib/apk/",
+        "proc/",
+        "sys/",
+        "dev/",
+    ];
+    let path = path.trim_start_matches('/');
+    let name = path.rsplit('/').next().unwrap_or_default();
+    PREFIXES.iter().any(|prefix| path.starts_with(prefix))
+        || path.split('/').any(|part| FOLDERS.contains(&part))
+        || name == ".coverage"
+        || name.starts_with(".coverage.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recognise(paths: &[(&str, &[u8])]) -> Vec<(&'static str, String, Option<bool>)> {
+        let mut recogniser = Recogniser::default();
+        for (path, head) in paths {
+            let is_file = !path.ends_with('/');
+            let path = path.trim_end_matches('/');
+            recogniser.see(Seen { path, is_file, size: 1, modified: None, head });
+        }
+        recogniser.finish().into_iter().map(|found| (found.kind.id, found.path, found.user_data)).collect()
+    }
+
+    #[test]
+    fn a_cluster_is_found_at_any_depth_and_its_own_subfolders_are_not_more_clusters() {
+        let files: &[(&str, &[u8])] = &[
+            ("srv/pg/PG_VERSION", b"15"),
+            ("srv/pg/base/1/PG_VERSION", b"15"),
+            ("srv/pg/base/16384/16385", b""),
+            ("srv/pg/global/pg_control", b""),
+            ("var/log/PG_VERSION", b""),
+        ];
+        assert_eq!(recognise(files), [("postgres", "srv/pg".to_owned(), Some(true))]);
+    }
+
+    #[test]
+    fn the_root_itself_can_be_the_data_directory() {
+        let files: &[(&str, &[u8])] = &[("PG_VERSION", b"15"), ("global/pg_control", b""), ("base/1/1259", b"")];
+        assert_eq!(recognise(files), [("postgres", String::new(), Some(false))]);
+    }
+
+    #[test]
+    fn a_single_file_database_is_known_by_its_bytes_and_not_by_its_name() {
+        let mut page = vec![0; 4096];
+        page[..16].copy_from_slice(sqlite::MAGIC);
+        let files: &[(&str, &[u8])] = &[("app/state.bin", &page), ("app/notes.db", b"plain text, really"), ("root/.cache/x.db", &page)];
+        assert_eq!(recognise(files), [("sqlite", "app/state.bin".to_owned(), None)]);
+    }
+
+    #[test]
+    fn a_sqlite_file_inside_a_known_data_directory_is_part_of_it() {
+        let mut page = vec![0; 4096];
+        page[..16].copy_from_slice(sqlite::MAGIC);
+        let files: &[(&str, &[u8])] = &[("d/influxd.bolt", b""), ("d/engine/", b""), ("d/influxd.sqlite", &page)];
+        assert_eq!(recognise(files), [("influxdb", "d".to_owned(), None)]);
+    }
+
+    #[test]
+    fn half_a_signature_is_nothing() {
+        assert!(recognise(&[("a/PG_VERSION", b"15"), ("b/global/pg_control", b"")]).is_empty());
+    }
+
+    #[test]
+    fn patterns_match_whole_names() {
+        assert_eq!(root_of("a/b/global/pg_control", &["global", "pg_control"]), Some("a/b"));
+        assert_eq!(root_of("pg_control", &["global", "pg_control"]), None);
+        assert_eq!(root_of("xglobal/pg_control", &["global", "pg_control"]), None);
+        assert_eq!(root_of("mnesia/rabbit@h/schema.DAT", &["mnesia", "*", "schema.DAT"]), Some(""));
+    }
+}
