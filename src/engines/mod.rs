@@ -3,6 +3,7 @@
 //! Describes only; nothing here talks to Docker. Imports `model` alone. The facts come from the images' own
 //! Dockerfiles and the servers' documentation.
 
+pub mod answer;
 pub mod mysql;
 pub mod postgres;
 pub mod recognise;
@@ -37,6 +38,8 @@ pub struct Kind {
     /// Says of a path in the data directory that it exists only where a user stored something. Without it,
     /// the signature alone counts as data.
     pub user_data: Option<fn(&str) -> bool>,
+    /// The same of a folder, where a user's data may leave no file of its own.
+    pub user_folder: Option<fn(&str) -> bool>,
     /// Whether it may hold data in RAM alone.
     pub in_memory: bool,
     /// Whether its server commonly runs without keeping anything, so that no files mean no data.
@@ -57,6 +60,7 @@ impl Kind {
             directories: &[],
             signatures: &[],
             user_data: None,
+            user_folder: None,
             in_memory: false,
             may_keep_nothing: false,
         }
@@ -137,7 +141,8 @@ pub fn candidates(container: &Container, processes: &[String]) -> Vec<Candidate>
         let running = processes.iter().any(|line| kind.runs(line));
         let mut directories: Vec<String> = Vec::new();
         for variable in kind.directory_variables {
-            directories.extend(container.env(variable).filter(|value| value.starts_with('/')).map(str::to_owned));
+            directories
+                .extend(container.env(variable).filter(|value| value.starts_with('/')).map(str::to_owned));
         }
         let words: Vec<&str> = container.command.iter().flat_map(|word| word.split_whitespace()).collect();
         directories.extend(kind.flagged_directories(&words));
@@ -217,7 +222,11 @@ mod tests {
     fn a_server_in_any_image_is_known_by_its_process() {
         let odd = container("shop/backend:3", &[], &["/start.sh"]);
         assert!(directories(&odd, &[], "postgres").is_empty());
-        let lines = ["/bin/sh /start.sh", "/usr/lib/postgresql/15/bin/postgres -D /mnt/cluster", "postgres: walwriter"];
+        let lines = [
+            "/bin/sh /start.sh",
+            "/usr/lib/postgresql/15/bin/postgres -D /mnt/cluster",
+            "postgres: walwriter",
+        ];
         assert_eq!(directories(&odd, &lines, "postgres")[0], "/mnt/cluster");
     }
 

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::model::evidence::{Contents, DatabaseContents};
+use super::answer::Answer;
+use crate::model::evidence::DatabaseContents;
 
 /// OIDs and file numbers from here on are given to users' objects (PostgreSQL's `FirstNormalObjectId`).
 const FIRST_USER_NUMBER: u64 = 16384;
@@ -45,7 +46,7 @@ pub fn is_user_data(path: &str) -> bool {
                 && !file.starts_with('t')
                 && number.parse::<u64>().is_ok_and(|number| number >= FIRST_USER_NUMBER)
         }
-        (Some("pg_tblspc"), Some(_), ..) => true,
+        (Some("pg_tblspc"), Some(name), ..) => !name.is_empty(),
         _ => false,
     }
 }
@@ -91,19 +92,6 @@ ask postgres "$databases" | while IFS= read -r line; do
   case "$line" in *'|t|'*) name="${line#*|*|*|}"; ask "$name" "$exact" || ask "$name" "$rough" || printf 'T|?\n';; *) printf 'T|?\n';; esac
 done
 "#;
-
-/// A server's answer to `QUESTION`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Answer {
-    pub version: Option<String>,
-    pub identity: Option<String>,
-    pub last_write: Option<Timestamp>,
-    pub contents: Contents,
-    /// Whether every database was counted, so that 'no tables' means none.
-    pub complete: bool,
-    /// Tables and large objects of all databases.
-    pub objects: u64,
-}
 
 /// Reads the answer; `None` where the server did not introduce itself.
 #[must_use]
@@ -162,7 +150,16 @@ mod tests {
         for path in ["base/16384/16385", "base/5/24576.1", "base/5/16400_fsm", "pg_tblspc/16390"] {
             assert!(is_user_data(path), "{path}");
         }
-        for path in ["base/1/1259", "base/16384/1259", "base/5/2619_vm", "base/5/PG_VERSION", "base/5/t3_16390", "pg_wal/000000010000000000000001", "base/16384", "pg_tblspc"] {
+        for path in [
+            "base/1/1259",
+            "base/16384/1259",
+            "base/5/2619_vm",
+            "base/5/PG_VERSION",
+            "base/5/t3_16390",
+            "pg_wal/000000010000000000000001",
+            "base/16384",
+            "pg_tblspc",
+        ] {
             assert!(!is_user_data(path), "{path}");
         }
     }
@@ -183,18 +180,27 @@ mod tests {
 
     #[test]
     fn an_answer_with_two_databases() {
-        let answer =
-            parse_answer("S|15.6 (Debian)|7412|1700000000\nD|900|t|shop|odd\nT|3|250|t|0\nD|800|t|postgres\nT|0|0|t|0\n").unwrap();
+        let answer = parse_answer(
+            "S|15.6 (Debian)|7412|1700000000\nD|900|t|shop|odd\nT|3|250|t|0\nD|800|t|postgres\nT|0|0|t|0\n",
+        )
+        .unwrap();
         assert!(answer.complete);
         assert_eq!((answer.version.as_deref(), answer.identity.as_deref()), (Some("15.6"), Some("7412")));
         let [shop] = answer.contents.databases.as_slice() else { panic!("{answer:?}") };
-        assert_eq!((shop.name.as_str(), shop.tables, shop.rows, shop.rows_exact), ("shop|odd", Some(3), Some(250), true));
+        assert_eq!(
+            (shop.name.as_str(), shop.tables, shop.rows, shop.rows_exact),
+            ("shop|odd", Some(3), Some(250), true)
+        );
         assert_eq!(answer.objects, 3);
     }
 
     #[test]
     fn a_database_that_could_not_be_counted_leaves_the_answer_incomplete() {
-        for text in ["S|15|1|\nD|9|f|locked\nT|?\n", "S|15|1|\nD|9|t|a\n", "S|15|1|\nD|9|t|name\nwith a line break\nT|0|0|t|0\n"] {
+        for text in [
+            "S|15|1|\nD|9|f|locked\nT|?\n",
+            "S|15|1|\nD|9|t|a\n",
+            "S|15|1|\nD|9|t|name\nwith a line break\nT|0|0|t|0\n",
+        ] {
             assert!(!parse_answer(text).unwrap().complete, "{text}");
         }
         assert_eq!(parse_answer("psql: error"), None);

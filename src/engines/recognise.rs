@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::{KINDS, Kind, kind, sqlite};
+use super::{KINDS, Kind, kind, redis, sqlite};
 
 /// Paths kept of one listing; past that only sums are kept, and the listing says so.
 const MAX_PATHS: usize = 100_000;
@@ -15,11 +15,20 @@ const MAX_PATHS: usize = 100_000;
 pub struct Seen<'a> {
     /// Below the listed folder, without a leading slash.
     pub path: &'a str,
-    pub is_file: bool,
+    pub form: Form,
     pub size: u64,
     pub modified: Option<Timestamp>,
     /// The first bytes of a file.
     pub head: &'a [u8],
+}
+
+/// What an entry of a listing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    File,
+    Folder,
+    /// Links, devices, sockets.
+    Other,
 }
 
 /// A database in a listing.
@@ -46,6 +55,7 @@ pub struct Recogniser {
     marks: HashMap<(usize, usize, String), u32>,
     files: Vec<Found>,
     paths: Vec<(String, u64, Option<Timestamp>)>,
+    folders: Vec<String>,
     /// Regular files seen.
     pub file_count: u64,
     /// Bytes of them.
@@ -59,15 +69,21 @@ impl Recogniser {
         for (kind_index, alternative, bit, root) in self.patterns.matches(seen.path) {
             *self.marks.entry((kind_index, alternative, root.to_owned())).or_default() |= 1 << bit;
         }
-        if !seen.is_file {
+        if seen.form == Form::Folder {
+            if self.folders.len() < MAX_PATHS {
+                self.folders.push(seen.path.to_owned());
+            }
+            return;
+        }
+        if self.paths.len() < MAX_PATHS {
+            self.paths.push((seen.path.to_owned(), seen.size, seen.modified));
+        }
+        if seen.form == Form::Other {
             return;
         }
         self.file_count += 1;
         self.bytes += seen.size;
         self.newest = self.newest.max(seen.modified);
-        if self.paths.len() < MAX_PATHS {
-            self.paths.push((seen.path.to_owned(), seen.size, seen.modified));
-        }
         if let Some(kind) = by_magic(seen.path, seen.head) {
             self.files.push(Found {
                 kind,
@@ -85,7 +101,7 @@ impl Recogniser {
     #[must_use]
     pub fn has_certain_data(&self) -> bool {
         self.roots().iter().any(|(kind, root)| self.user_data(kind, root).unwrap_or(true))
-            || self.files.iter().any(|file| file.kind.id == "sqlite" && !sqlite::is_empty(&file.head))
+            || self.files.iter().any(|file| self.file_holds_data(file) == Some(true))
     }
 
     /// Everything that was recognised: data directories first, then single files outside of them.
@@ -96,7 +112,7 @@ impl Recogniser {
         for (kind, root) in &roots {
             let (mut size, mut newest) = (0, None);
             for (path, bytes, modified) in &self.paths {
-                if below(path, root).is_some() {
+                if below(path, root).is_some_and(|path| !kind.in_memory || redis::is_own_file(path)) {
                     size += bytes;
                     newest = newest.max(*modified);
                 }
@@ -106,8 +122,18 @@ impl Recogniser {
             found.push(Found { kind, path, is_file: false, size, newest, user_data, head: Vec::new() });
         }
         // Files of a recognised data directory are part of it; a Redis without `appendonlydir` is its RDB.
-        let inside = |file: &Found| roots.iter().any(|(_, root)| below(&file.path, root).is_some());
+        let inside = |file: &Found| {
+            roots.iter().any(|(kind, root)| {
+                let own = |path| {
+                    if kind.in_memory { redis::is_own_file(path) } else { self.speaks_for(kind, root) }
+                };
+                below(&file.path, root).is_some_and(own)
+            })
+        };
         let mut alone: Vec<Found> = self.files.iter().filter(|file| !inside(file)).cloned().collect();
+        for file in &mut alone {
+            file.user_data = self.file_holds_data(file);
+        }
         alone.dedup_by(|next, first| next.kind.id == first.kind.id && next.path == first.path);
         found.extend(alone);
         found
@@ -126,7 +152,10 @@ impl Recogniser {
         complete.sort_by_key(|(kind, root)| (root.len(), *kind));
         let mut roots: Vec<(&'static Kind, String)> = Vec::new();
         for (kind, root) in complete {
-            let nested = roots.iter().any(|(_, outer)| below(root, outer).is_some() || root == outer);
+            let nested = roots.iter().any(|(outer_kind, outer)| {
+                let same_place = root == outer && outer_kind.in_memory == KINDS[kind].in_memory;
+                same_place || below(root, outer).is_some() && self.speaks_for(outer_kind, outer)
+            });
             if !nested {
                 roots.push((&KINDS[kind], root.clone()));
             }
@@ -134,11 +163,57 @@ impl Recogniser {
         roots
     }
 
+    /// Whether everything below a root belongs to it. A dump.rdb may lie in any folder, and an empty data
+    /// directory must not hide a full one below it.
+    fn speaks_for(&self, kind: &Kind, root: &str) -> bool {
+        !kind.in_memory && self.user_data(kind, root) != Some(false)
+    }
+
+    /// The same for a single-file database; `None` where its kind cannot tell.
+    fn file_holds_data(&self, file: &Found) -> Option<bool> {
+        match file.kind.id {
+            "sqlite" => {
+                let log = format!("{}-wal", file.path);
+                let logged = self.paths.iter().any(|(path, size, _)| *path == log && *size > 0);
+                Some(logged || !sqlite::is_empty(&file.head))
+            }
+            "redis" | "valkey" => redis::parse_rdb(&file.head).map(|rdb| rdb.keys != Some(0)),
+            _ => None,
+        }
+    }
+
+    /// Whether a folder of dumps and append-only files holds keys.
+    fn dumps_hold_data(&self, root: &str) -> Option<bool> {
+        let own = |path: &str| below(path, root).is_some_and(redis::is_own_file);
+        let mut certain = true;
+        for (path, size, _) in self.paths.iter().filter(|(path, ..)| own(path)) {
+            let holds = match self.files.iter().find(|file| file.path == *path) {
+                Some(file) => self.file_holds_data(file),
+                // A manifest names the files and holds nothing itself.
+                None if path.ends_with(".manifest") || *size == 0 => Some(false),
+                None if path.ends_with(".aof") => Some(true),
+                None => None,
+            };
+            match holds {
+                Some(true) => return Some(true),
+                Some(false) => {}
+                None => certain = false,
+            }
+        }
+        certain.then_some(false)
+    }
+
     fn user_data(&self, kind: &Kind, root: &str) -> Option<bool> {
+        if kind.in_memory {
+            return self.dumps_hold_data(root);
+        }
         let is_user_data = kind.user_data?;
-        let seen = self.paths.iter().filter_map(|(path, ..)| below(path, root)).any(is_user_data);
+        let is_user_folder = kind.user_folder.unwrap_or(|_| false);
+        let seen = self.paths.iter().filter_map(|(path, ..)| below(path, root)).any(is_user_data)
+            || self.folders.iter().filter_map(|path| below(path, root)).any(is_user_folder);
         // What was not kept cannot be said to be absent.
-        if !seen && self.paths.len() >= MAX_PATHS { None } else { Some(seen) }
+        let kept_all = self.paths.len().max(self.folders.len()) < MAX_PATHS;
+        if seen || kept_all { Some(seen) } else { None }
     }
 }
 
@@ -298,11 +373,19 @@ mod tests {
     fn recognise(paths: &[(&str, &[u8])]) -> Vec<(&'static str, String, Option<bool>)> {
         let mut recogniser = Recogniser::default();
         for (path, head) in paths {
-            let is_file = !path.ends_with('/');
+            let form = if path.ends_with('/') { Form::Folder } else { Form::File };
             let path = path.trim_end_matches('/');
-            recogniser.see(Seen { path, is_file, size: 1, modified: None, head });
+            recogniser.see(Seen { path, form, size: 1, modified: None, head });
         }
         recogniser.finish().into_iter().map(|found| (found.kind.id, found.path, found.user_data)).collect()
+    }
+
+    /// A SQLite page whose schema is too large for it.
+    fn page() -> Vec<u8> {
+        let mut page = vec![0; 4096];
+        page[..16].copy_from_slice(sqlite::MAGIC);
+        page[100] = 5;
+        page
     }
 
     #[test]
@@ -319,24 +402,60 @@ mod tests {
 
     #[test]
     fn the_root_itself_can_be_the_data_directory() {
-        let files: &[(&str, &[u8])] = &[("PG_VERSION", b"15"), ("global/pg_control", b""), ("base/1/1259", b"")];
+        let files: &[(&str, &[u8])] =
+            &[("PG_VERSION", b"15"), ("global/pg_control", b""), ("base/1/1259", b"")];
         assert_eq!(recognise(files), [("postgres", String::new(), Some(false))]);
     }
 
     #[test]
     fn a_single_file_database_is_known_by_its_bytes_and_not_by_its_name() {
-        let mut page = vec![0; 4096];
-        page[..16].copy_from_slice(sqlite::MAGIC);
-        let files: &[(&str, &[u8])] = &[("app/state.bin", &page), ("app/notes.db", b"plain text, really"), ("root/.cache/x.db", &page)];
-        assert_eq!(recognise(files), [("sqlite", "app/state.bin".to_owned(), None)]);
+        let page = page();
+        let files: &[(&str, &[u8])] =
+            &[("app/state.bin", &page), ("app/notes.db", b"plain text, really"), ("root/.cache/x.db", &page)];
+        assert_eq!(recognise(files), [("sqlite", "app/state.bin".to_owned(), Some(true))]);
     }
 
     #[test]
     fn a_sqlite_file_inside_a_known_data_directory_is_part_of_it() {
-        let mut page = vec![0; 4096];
-        page[..16].copy_from_slice(sqlite::MAGIC);
-        let files: &[(&str, &[u8])] = &[("d/influxd.bolt", b""), ("d/engine/", b""), ("d/influxd.sqlite", &page)];
+        let page = page();
+        let files: &[(&str, &[u8])] =
+            &[("d/influxd.bolt", b""), ("d/engine/", b""), ("d/influxd.sqlite", &page)];
         assert_eq!(recognise(files), [("influxdb", "d".to_owned(), None)]);
+    }
+
+    #[test]
+    fn an_empty_dump_hides_no_database_beside_or_below_it() {
+        let empty = b"REDIS0010\xff12345678";
+        let page = page();
+        let files: &[(&str, &[u8])] = &[
+            ("dump.rdb", empty),
+            ("srv/pg/PG_VERSION", b"15"),
+            ("srv/pg/base/16384/16385", b""),
+            ("srv/pg/global/pg_control", b""),
+            ("app.db", &page),
+        ];
+        assert_eq!(
+            recognise(files),
+            [
+                ("redis", String::new(), Some(false)),
+                ("postgres", "srv/pg".to_owned(), Some(true)),
+                ("sqlite", "app.db".to_owned(), Some(true)),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_append_only_folder_holds_data_once_something_was_appended() {
+        let empty = b"REDIS0010\xff12345678";
+        let base = "d/appendonlydir/appendonly.aof.1.base.rdb";
+        let manifest = "d/appendonlydir/appendonly.aof.manifest";
+        let increment = "d/appendonlydir/appendonly.aof.1.incr.aof";
+        assert_eq!(
+            recognise(&[(base, empty), (manifest, b"file")]),
+            [("redis", "d".to_owned(), Some(false))]
+        );
+        let grown: &[(&str, &[u8])] = &[(base, empty), (manifest, b"file"), (increment, b"*2")];
+        assert_eq!(recognise(grown), [("redis", "d".to_owned(), Some(true))]);
     }
 
     #[test]

@@ -5,8 +5,23 @@ use super::Kind;
 /// Every kind that we know.
 pub static KINDS: &[Kind] = &[
     Kind {
-        images: &["postgres", "postgresql", "postgis", "pgvector", "timescaledb", "citus", "spilo", "paradedb"],
-        environment: &["PGDATA", "PG_MAJOR", "POSTGRES_INITDB_ARGS", "POSTGRES_HOST_AUTH_METHOD", "POSTGRESQL_VOLUME_DIR"],
+        images: &[
+            "postgres",
+            "postgresql",
+            "postgis",
+            "pgvector",
+            "timescaledb",
+            "citus",
+            "spilo",
+            "paradedb",
+        ],
+        environment: &[
+            "PGDATA",
+            "PG_MAJOR",
+            "POSTGRES_INITDB_ARGS",
+            "POSTGRES_HOST_AUTH_METHOD",
+            "POSTGRESQL_VOLUME_DIR",
+        ],
         processes: &["postgres", "postmaster"],
         directory_variables: &["PGDATA", "POSTGRESQL_DATA_DIR", "POSTGRES_DATA_DIR"],
         directory_flags: &["-D", "data_directory"],
@@ -27,7 +42,14 @@ pub static KINDS: &[Kind] = &[
     },
     Kind {
         images: &["mariadb"],
-        environment: &["MARIADB_VERSION", "MARIADB_ROOT_PASSWORD", "MARIADB_ROOT_PASSWORD_FILE", "MARIADB_ROOT_PASSWORD_HASH", "MARIADB_RANDOM_ROOT_PASSWORD", "MARIADB_ALLOW_EMPTY_ROOT_PASSWORD"],
+        environment: &[
+            "MARIADB_VERSION",
+            "MARIADB_ROOT_PASSWORD",
+            "MARIADB_ROOT_PASSWORD_FILE",
+            "MARIADB_ROOT_PASSWORD_HASH",
+            "MARIADB_RANDOM_ROOT_PASSWORD",
+            "MARIADB_ALLOW_EMPTY_ROOT_PASSWORD",
+        ],
         processes: &["mariadbd"],
         directory_variables: &["MARIADB_DATA_DIR"],
         directory_flags: &["--datadir"],
@@ -38,13 +60,23 @@ pub static KINDS: &[Kind] = &[
     },
     Kind {
         images: &["mysql", "percona"],
-        environment: &["MYSQL_MAJOR", "MYSQL_VERSION", "MYSQL_ROOT_PASSWORD", "MYSQL_ROOT_PASSWORD_FILE", "MYSQL_RANDOM_ROOT_PASSWORD", "MYSQL_ALLOW_EMPTY_PASSWORD", "PS_VERSION", "PXC_VERSION"],
+        environment: &[
+            "MYSQL_MAJOR",
+            "MYSQL_VERSION",
+            "MYSQL_ROOT_PASSWORD",
+            "MYSQL_ROOT_PASSWORD_FILE",
+            "MYSQL_RANDOM_ROOT_PASSWORD",
+            "MYSQL_ALLOW_EMPTY_PASSWORD",
+            "PS_VERSION",
+            "PXC_VERSION",
+        ],
         processes: &["mysqld"],
         directory_variables: &["MYSQL_DATA_DIR"],
         directory_flags: &["--datadir"],
         directories: &["/var/lib/mysql", "/bitnami/mysql/data"],
         signatures: &[&["ibdata1", "mysql.ibd"], &["ibdata1", "mysql/user.frm"], &["ibdata1", "mysql"]],
         user_data: Some(super::mysql::is_user_data),
+        user_folder: Some(super::mysql::is_user_folder),
         ..Kind::named("mysql", "MySQL")
     },
     Kind {
@@ -61,7 +93,13 @@ pub static KINDS: &[Kind] = &[
     },
     Kind {
         images: &["redis", "keydb"],
-        environment: &["REDIS_VERSION", "REDIS_DOWNLOAD_URL", "REDIS_AOF_ENABLED", "REDIS_RDB_POLICY", "KEYDB_PASSWORD"],
+        environment: &[
+            "REDIS_VERSION",
+            "REDIS_DOWNLOAD_URL",
+            "REDIS_AOF_ENABLED",
+            "REDIS_RDB_POLICY",
+            "KEYDB_PASSWORD",
+        ],
         processes: &["redis-server", "keydb-server"],
         directory_variables: &["REDIS_DATA_DIR"],
         directory_flags: &["--dir"],
@@ -72,7 +110,12 @@ pub static KINDS: &[Kind] = &[
     },
     Kind {
         images: &["mongo", "mongodb"],
-        environment: &["MONGO_MAJOR", "MONGO_VERSION", "MONGO_INITDB_ROOT_USERNAME", "MONGO_INITDB_ROOT_PASSWORD_FILE"],
+        environment: &[
+            "MONGO_MAJOR",
+            "MONGO_VERSION",
+            "MONGO_INITDB_ROOT_USERNAME",
+            "MONGO_INITDB_ROOT_PASSWORD_FILE",
+        ],
         processes: &["mongod"],
         directory_flags: &["--dbpath"],
         directories: &["/data/db", "/data/configdb", "/bitnami/mongodb/data/db"],
@@ -121,7 +164,12 @@ pub static KINDS: &[Kind] = &[
         processes: &["couchdb"],
         directories: &["/opt/couchdb/data", "/bitnami/couchdb/data"],
         signatures: &[&["_dbs.couch"]],
-        user_data: Some(|path| path.starts_with("shards/") && path.ends_with(".couch") && !has_part(path, "_users") && !has_part(path, "_replicator")),
+        user_data: Some(|path| {
+            path.starts_with("shards/")
+                && path.ends_with(".couch")
+                && !has_part(path, "_users")
+                && !has_part(path, "_replicator")
+        }),
         ..Kind::named("couchdb", "CouchDB")
     },
     Kind {
@@ -203,7 +251,9 @@ pub static KINDS: &[Kind] = &[
         directories: &["/var/lib/clickhouse", "/bitnami/clickhouse/data"],
         signatures: &[&["store", "metadata", "uuid"], &["store", "metadata", "preprocessed_configs"]],
         // A user's tables stand as .sql below their database's folder; the system's own do not matter.
-        user_data: Some(|path| path.ends_with(".sql") && path.split('/').count() > 2 && !path.starts_with("metadata/system/")),
+        user_data: Some(|path| {
+            path.ends_with(".sql") && path.split('/').count() > 2 && !path.starts_with("metadata/system/")
+        }),
         ..Kind::named("clickhouse", "ClickHouse")
     },
     Kind {
@@ -225,12 +275,26 @@ pub static KINDS: &[Kind] = &[
     },
     Kind {
         images: &["influxdb"],
-        environment: &["INFLUXDB_VERSION", "DOCKER_INFLUXDB_INIT_MODE", "INFLUXDB3_DB_DIR", "INFLUXDB_DATA_ENGINE"],
+        environment: &[
+            "INFLUXDB_VERSION",
+            "DOCKER_INFLUXDB_INIT_MODE",
+            "INFLUXDB3_DB_DIR",
+            "INFLUXDB_DATA_ENGINE",
+        ],
         processes: &["influxd", "influxdb3"],
         directory_variables: &["INFLUXDB3_DB_DIR", "INFLUXDB3_DATA_DIR"],
         directory_flags: &["--data-dir"],
-        directories: &["/var/lib/influxdb2", "/var/lib/influxdb", "/var/lib/influxdb3/data", "/bitnami/influxdb"],
-        signatures: &[&["influxd.bolt", "engine"], &["meta/meta.db"], &["*/snapshots", "*/wal", "*/catalogs"]],
+        directories: &[
+            "/var/lib/influxdb2",
+            "/var/lib/influxdb",
+            "/var/lib/influxdb3/data",
+            "/bitnami/influxdb",
+        ],
+        signatures: &[
+            &["influxd.bolt", "engine"],
+            &["meta/meta.db"],
+            &["*/snapshots", "*/wal", "*/catalogs"],
+        ],
         ..Kind::named("influxdb", "InfluxDB")
     },
     Kind {
@@ -301,14 +365,28 @@ pub static KINDS: &[Kind] = &[
         directories: &["/var/lib/rabbitmq", "/bitnami/rabbitmq"],
         signatures: &[&["mnesia/*/schema.DAT"], &["mnesia/*/node-type.txt"], &["mnesia/*/coordination"]],
         // A queue of a user's own, classic or quorum. Definitions alone are not messages.
-        user_data: Some(|path| path.contains("/queues/") || part_after(path, "quorum").is_some_and(|rest| rest.contains('/'))),
+        user_data: Some(|path| {
+            path.contains("/queues/") || part_after(path, "quorum").is_some_and(|rest| rest.contains('/'))
+        }),
         ..Kind::named("rabbitmq", "RabbitMQ")
     },
     Kind {
         images: &["kafka"],
-        environment: &["KAFKA_LOG_DIRS", "KAFKA_PROCESS_ROLES", "KAFKA_NODE_ID", "KAFKA_BROKER_ID", "KAFKA_ADVERTISED_LISTENERS", "KAFKA_CFG_LOG_DIRS"],
+        environment: &[
+            "KAFKA_LOG_DIRS",
+            "KAFKA_PROCESS_ROLES",
+            "KAFKA_NODE_ID",
+            "KAFKA_BROKER_ID",
+            "KAFKA_ADVERTISED_LISTENERS",
+            "KAFKA_CFG_LOG_DIRS",
+        ],
         directory_variables: &["KAFKA_LOG_DIRS", "KAFKA_CFG_LOG_DIRS"],
-        directories: &["/tmp/kraft-combined-logs", "/var/lib/kafka/data", "/bitnami/kafka/data", "/tmp/kafka-logs"],
+        directories: &[
+            "/tmp/kraft-combined-logs",
+            "/var/lib/kafka/data",
+            "/bitnami/kafka/data",
+            "/tmp/kafka-logs",
+        ],
         signatures: &[&["meta.properties"]],
         user_data: Some(|path| path.ends_with(".log") && path.contains('/') && !path.starts_with("__")),
         ..Kind::named("kafka", "Kafka")
@@ -319,7 +397,9 @@ pub static KINDS: &[Kind] = &[
         processes: &["redpanda"],
         directories: &["/var/lib/redpanda/data"],
         signatures: &[&["redpanda/controller"]],
-        user_data: Some(|path| path.starts_with("kafka/") && path.ends_with(".log") && !path.starts_with("kafka/_")),
+        user_data: Some(|path| {
+            path.starts_with("kafka/") && path.ends_with(".log") && !path.starts_with("kafka/_")
+        }),
         ..Kind::named("redpanda", "Redpanda")
     },
     Kind {
