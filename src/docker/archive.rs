@@ -198,20 +198,25 @@ where
     }
 }
 
+/// Bytes of zeros that end every tar.
+const TRAILER_BYTES: u64 = 1024;
+
 /// Walks a tar stream of a folder. The first component of every name is the folder itself.
 ///
 /// # Errors
-/// Where the stream is not a whole tar.
+/// Where the stream is not a whole tar. The engine breaks one off without an error when a file shrinks while
+/// it is read, so the trailer is asked for: a part must never pass for the whole.
 pub fn walk_tar<V>(reader: impl Read, byte_limit: u64, visit: &mut V) -> std::io::Result<WalkEnd>
 where
     V: FnMut(Entry) -> ControlFlow<()>,
 {
-    let mut archive = tar::Archive::new(reader);
-    let mut seen = 0_u64;
+    let mut archive = tar::Archive::new(Counted { reader, bytes: 0 });
+    let (mut seen, mut end_of_entries) = (0_u64, 0_u64);
     for entry in archive.entries()? {
         let mut entry = entry?;
         let header = entry.header();
         let size = entry.size();
+        end_of_entries = entry.raw_file_position() + size.next_multiple_of(512);
         let kind = match header.entry_type() {
             kind if kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse() => EntryKind::File,
             kind if kind.is_dir() => EntryKind::Directory,
@@ -241,5 +246,62 @@ where
             return Ok(WalkEnd::Limit);
         }
     }
+    let mut rest = archive.into_inner();
+    std::io::copy(&mut rest, &mut std::io::sink())?;
+    if rest.bytes < end_of_entries + TRAILER_BYTES {
+        return Err(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "it ends before its trailer"));
+    }
     Ok(WalkEnd::Complete)
+}
+
+/// Counts what was read.
+struct Counted<R> {
+    reader: R,
+    bytes: u64,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.bytes += count as u64;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn archive() -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (name, bytes) in [("v/a", vec![0_u8; 4096]), ("v/b/c", b"text".to_vec())] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(bytes.len() as u64);
+            header.set_cksum();
+            builder.append_data(&mut header, name, bytes.as_slice()).unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    fn paths(bytes: &[u8]) -> std::io::Result<(WalkEnd, Vec<String>)> {
+        let mut paths = Vec::new();
+        let end = walk_tar(bytes, u64::MAX, &mut |entry: Entry| {
+            paths.push(entry.path);
+            ControlFlow::Continue(())
+        })?;
+        Ok((end, paths))
+    }
+
+    #[test]
+    fn names_are_below_the_walked_folder() {
+        assert_eq!(paths(&archive()).unwrap(), (WalkEnd::Complete, vec!["a".to_owned(), "b/c".to_owned()]));
+    }
+
+    #[test]
+    fn a_stream_that_breaks_off_anywhere_is_never_complete() {
+        let whole = archive();
+        for length in (0..whole.len()).step_by(512) {
+            assert!(paths(&whole[..length]).is_err(), "cut at {length}");
+        }
+    }
 }

@@ -84,6 +84,12 @@ impl Kind {
         self.runs(command).then_some("its command")
     }
 
+    /// Whether image, environment or command say that this kind's server runs in a container.
+    #[must_use]
+    pub fn is_hinted(&self, container: &Container) -> bool {
+        self.hint(container, &[]).is_some()
+    }
+
     /// Whether a process's command line is this kind's server.
     fn runs(&self, line: &str) -> bool {
         // `postgres: checkpointer` and `redis-server *:6379` are titles that servers give themselves.

@@ -1,0 +1,151 @@
+//! Writable layers: what a container wrote beside its mounts.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+
+use super::{
+    hit::Hit,
+    listing::{self, as_seen},
+    subject::Subject,
+};
+use crate::{
+    docker::{
+        archive::{Entry, EntryKind, HEAD_BYTES, Place, WalkLimits},
+        dial::EngineError,
+        scratch::{Helper, Sight},
+    },
+    engines::recognise::{Recogniser, is_tool_cache},
+};
+
+/// Up to this many bytes a layer is streamed; a larger one is listed by `/changes` first, which costs a
+/// second but not a second per 300 MB.
+const STREAM_BYTES: u64 = 256 << 20;
+const STREAM_LIMITS: WalkLimits = WalkLimits { bytes: 1 << 30, time: Duration::from_secs(20) };
+/// Files of one layer that are opened for their first bytes.
+const MAX_OPENED: usize = 4000;
+const PARALLEL: usize = 16;
+
+/// The databases in one layer, or why they cannot be known.
+pub(super) type Scanned = Result<Vec<Hit>, String>;
+
+/// Scans the layers of several containers: one helper for all of those that can be streamed.
+pub(super) async fn scan(subjects: &[&Subject<'_>]) -> Vec<Scanned> {
+    let folders: Vec<Option<String>> = subjects.iter().map(|subject| streamed_folder(subject)).collect();
+    let sight = Sight { folders: folders.iter().flatten().cloned().collect(), ..Sight::default() };
+    let helper = match subjects.first().filter(|_| !sight.folders.is_empty()) {
+        // Without a helper (the engine's folder may be out of reach) `/changes` tells the same, later.
+        Some(first) => Helper::create(first.engine, &sight).await.ok(),
+        None => None,
+    };
+    let mut next_folder = 0;
+    let places = folders.into_iter().map(|folder| {
+        folder?;
+        next_folder += 1;
+        helper.as_ref().map(|helper| helper.folder(next_folder - 1))
+    });
+    let scans = subjects.iter().zip(places).map(|(subject, place)| scan_one(subject, place));
+    let scanned = stream::iter(scans.collect::<Vec<_>>()).buffered(PARALLEL).collect().await;
+    if let Some(helper) = helper {
+        helper.remove().await;
+    }
+    scanned
+}
+
+/// The folder to stream, where that is the cheaper way.
+fn streamed_folder(subject: &Subject<'_>) -> Option<String> {
+    let container = &subject.planned.container;
+    container.upper_dir.clone().filter(|_| container.size_rw.is_some_and(|size| size <= STREAM_BYTES))
+}
+
+async fn scan_one(subject: &Subject<'_>, place: Option<Place>) -> Scanned {
+    if let Some(place) = place
+        && let Ok(listing) = listing::of(&place, "", STREAM_LIMITS).await
+    {
+        let whole = listing.is_whole();
+        if whole || listing.recogniser.has_certain_data() {
+            return Ok(hits(subject, listing.recogniser, whole));
+        }
+    }
+    by_changes(subject).await.map_err(|error| format!("its writable layer could not be listed: {error}"))
+}
+
+/// The slower way: the engine compares the layer with the image, and we open what could be a database.
+async fn by_changes(subject: &Subject<'_>) -> Result<Vec<Hit>, EngineError> {
+    let mut recogniser = Recogniser::default();
+    let mut paths = subject.engine.changes(&subject.planned.container.id).await?;
+    // Folders are listed too, before what they hold.
+    paths.sort_unstable();
+    let is_folder = |index: usize| {
+        paths.get(index + 1).is_some_and(|next| next.strip_prefix(&paths[index]).is_some_and(|rest| rest.starts_with('/')))
+    };
+    let files: Vec<String> = (0..paths.len())
+        .filter(|&index| !is_folder(index) && !is_mounted(subject, &paths[index]))
+        .map(|index| paths[index].clone())
+        .filter(|path| may_be_a_database(path))
+        .collect();
+    if files.len() > MAX_OPENED {
+        let text = format!("{} files in the writable layer are more than can be looked at", files.len());
+        return Err(EngineError::unexpected(&text));
+    }
+    let root = &subject.root();
+    let looks = files.into_iter().map(|path| async move {
+        let stat = root.stat(&path).await?;
+        let Some(stat) = stat else { return Ok(None) };
+        let kind = match (stat.is_dir, stat.is_link) {
+            (true, _) => EntryKind::Directory,
+            (_, true) => EntryKind::Symlink,
+            _ => EntryKind::File,
+        };
+        let opened = kind == EntryKind::File && stat.size > 0;
+        let head = if opened { root.read(&path, HEAD_BYTES).await?.unwrap_or_default() } else { Vec::new() };
+        let path = path.trim_start_matches('/').to_owned();
+        Ok::<_, EngineError>(Some(Entry { path, kind, size: stat.size, modified: stat.modified, head }))
+    });
+    let mut entries = stream::iter(looks).buffered(PARALLEL);
+    while let Some(entry) = entries.next().await {
+        if let Some(entry) = entry? {
+            recogniser.see(as_seen(&entry));
+        }
+    }
+    drop(entries);
+    Ok(hits(subject, recogniser, true))
+}
+
+fn hits(subject: &Subject<'_>, recogniser: Recogniser, whole: bool) -> Vec<Hit> {
+    let spot = subject.spot("/");
+    recogniser.finish().into_iter().map(|found| Hit::from_listing(found, "/", spot.clone(), whole)).collect()
+}
+
+/// A mount's folder shows up as changed, and what lies in it does not belong to the layer.
+fn is_mounted(subject: &Subject<'_>, path: &str) -> bool {
+    subject.planned.container.mount_of(path).is_some()
+}
+
+/// Sources, text and pictures are opened by nobody's database; signatures' own names are always looked at.
+fn may_be_a_database(path: &str) -> bool {
+    const NEVER: &[&str] = &[
+        "py", "pyc", "pyi", "js", "mjs", "cjs", "ts", "map", "css", "html", "htm", "md", "rst", "txt", "log", "c",
+        "h", "cpp", "go", "rs", "rb", "php", "java", "class", "jar", "so", "a", "o", "png", "jpg", "jpeg", "gif",
+        "svg", "ico", "woff", "woff2", "ttf", "gz", "xz", "zip", "pem", "crt", "yml", "yaml", "toml", "ini", "mo",
+        "po", "whl", "deb", "gem", "lock",
+    ];
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending).unwrap_or_default();
+    !NEVER.contains(&ending) && !is_tool_cache(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_be_a_database;
+
+    #[test]
+    fn what_could_be_a_database_is_opened() {
+        for path in ["/app/data", "/app/app.db", "/srv/pg/PG_VERSION", "/srv/pg/base/16384/16385", "/x.rdb"] {
+            assert!(may_be_a_database(path), "{path}");
+        }
+        for path in ["/app/main.py", "/var/log/app.log", "/root/.cache/pip/http/a", "/app/node_modules/x/y"] {
+            assert!(!may_be_a_database(path), "{path}");
+        }
+    }
+}

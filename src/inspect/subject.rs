@@ -1,0 +1,89 @@
+//! One container under inspection, with what is known of it so far.
+
+use std::collections::HashMap;
+
+use tokio::sync::Mutex;
+
+use super::{
+    server::{self, Reply},
+    spot::{Spot, VolumeFates, spot_of},
+};
+use crate::{
+    docker::{archive::Place, engine::Engine},
+    engines::{self, Kind},
+    model::{
+        evidence::{TargetKind, TargetRef},
+        plan::PlannedContainer,
+    },
+};
+
+/// A container, its processes, and what its servers said.
+pub(super) struct Subject<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) planned: &'a PlannedContainer,
+    pub(super) fates: &'a VolumeFates,
+    /// Command lines; empty where it does not run or the engine could not say.
+    pub(super) processes: Vec<String>,
+    /// Look into what survives, too, as an audit does.
+    pub(super) thorough: bool,
+    replies: Mutex<HashMap<&'static str, Reply>>,
+}
+
+impl<'a> Subject<'a> {
+    pub(super) async fn new(
+        engine: &'a Engine,
+        planned: &'a PlannedContainer,
+        fates: &'a VolumeFates,
+        thorough: bool,
+    ) -> Self {
+        let processes = if planned.container.state.has_processes() {
+            // Without it, image, environment and command say what may run.
+            engine.processes(&planned.container.id).await.unwrap_or_default()
+        } else {
+            Vec::new()
+        };
+        Self { engine, planned, fates, processes, thorough, replies: Mutex::default() }
+    }
+
+    pub(super) fn runs(&self) -> bool {
+        self.planned.container.state.has_processes()
+    }
+
+    /// Whether a server of a kind is, or must be taken to be, running.
+    pub(super) fn serves(&self, kind: &Kind) -> bool {
+        if self.processes.is_empty() {
+            return self.runs() && kind.is_hinted(&self.planned.container);
+        }
+        engines::running_kinds(&self.processes).any(|running| running.id == kind.id)
+    }
+
+    pub(super) fn root(&self) -> Place {
+        Place::new(self.engine, &self.planned.container.id, "/")
+    }
+
+    pub(super) fn spot(&self, path: &str) -> Spot {
+        spot_of(self.planned, self.fates, path)
+    }
+
+    pub(super) fn target(&self) -> TargetRef {
+        let container = &self.planned.container;
+        TargetRef {
+            kind: TargetKind::Container,
+            id: container.id.clone(),
+            name: container.name.clone(),
+            project: container.project().map(str::to_owned),
+            service: container.service().map(str::to_owned),
+        }
+    }
+
+    /// What the running server of a kind says; asked once.
+    pub(super) async fn ask(&self, kind: &'static Kind) -> Reply {
+        let mut replies = self.replies.lock().await;
+        if let Some(reply) = replies.get(kind.id) {
+            return reply.clone();
+        }
+        let reply = server::ask(self, kind).await;
+        replies.insert(kind.id, reply.clone());
+        reply
+    }
+}

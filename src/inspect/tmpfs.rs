@@ -1,0 +1,104 @@
+//! Memory file systems of running containers. The archive API does not see them, so the container's own
+//! `tar` or `find` lists them.
+
+use std::{ops::ControlFlow, time::Duration};
+
+use super::{
+    hit::Hit,
+    listing::as_seen,
+    spot::{SHARED_MEMORY, Spot},
+    subject::Subject,
+};
+use crate::{
+    docker::{
+        archive::{Entry, EntryKind, walk_tar},
+        exec::Exec,
+    },
+    engines::{self, recognise::Recogniser},
+    model::{container::MountKind, plan::Ending},
+};
+
+const TIME_LIMIT: Duration = Duration::from_secs(5);
+const MAX_BYTES: usize = 64 << 20;
+/// Mounts of every base image's making that hold sockets and process ids.
+const NEVER: &[&str] = &["/run/lock", "/sys/fs/cgroup"];
+
+/// Names, sizes and first bytes in one go where there is `tar`; names alone where there is `find`.
+const LIST: &str = r#"cd "$DBSAFE_FOLDER" || exit 5
+if command -v tar >/dev/null && tar -cf - --one-file-system . 2>/dev/null; then exit 0; fi
+exit 6"#;
+const FIND: &str = r#"cd "$DBSAFE_FOLDER" && find . -xdev -type f"#;
+
+/// The databases in a container's memory file systems that the command ends, or why they cannot be known.
+pub(super) async fn look(subject: &Subject<'_>) -> Vec<(Spot, Result<Vec<Hit>, String>)> {
+    if subject.planned.ending == Ending::Untouched && !subject.thorough || !subject.runs() {
+        return Vec::new();
+    }
+    let container = &subject.planned.container;
+    let mut folders: Vec<String> = container
+        .mounts
+        .iter()
+        .filter(|mount| mount.kind == MountKind::Tmpfs && !NEVER.contains(&mount.destination.as_str()))
+        .map(|mount| mount.destination.clone())
+        .collect();
+    let candidates = engines::candidates(container, &subject.processes);
+    if candidates.iter().any(|candidate| candidate.directory.starts_with(SHARED_MEMORY)) {
+        folders.push(SHARED_MEMORY.to_owned());
+    }
+    let mut found = Vec::new();
+    for folder in folders {
+        let spot = subject.spot(&folder);
+        let listed = list(subject, &folder).await;
+        let hits = match listed {
+            Ok(recogniser) => Ok(hits(recogniser, &folder, &spot)),
+            // A folder that nobody expects a database in is not worth a block because it has no `tar`.
+            Err(_) if !candidates.iter().any(|c| crate::model::container::is_within(&c.directory, &folder)) => {
+                Ok(Vec::new())
+            }
+            Err(cause) => Err(cause),
+        };
+        found.push((spot, hits));
+    }
+    found
+}
+
+fn hits(recogniser: Recogniser, folder: &str, spot: &Spot) -> Vec<Hit> {
+    recogniser.finish().into_iter().map(|found| Hit::from_listing(found, folder, spot.clone(), true)).collect()
+}
+
+async fn list(subject: &Subject<'_>, folder: &str) -> Result<Recogniser, String> {
+    let id = &subject.planned.container.id;
+    let run = async |script: &str| {
+        let environment = vec![format!("DBSAFE_FOLDER={folder}")];
+        let exec = Exec { environment, user: Some("0".to_owned()), ..Exec::shell(script) };
+        subject.engine.exec(id, exec, TIME_LIMIT, MAX_BYTES).await
+    };
+    let mut recogniser = Recogniser::default();
+    let cause = match run(LIST).await {
+        Ok(output) if output.succeeded() => {
+            let listed = walk_tar(output.stdout.as_slice(), u64::MAX, &mut |entry| {
+                recogniser.see(as_seen(&entry));
+                ControlFlow::Continue(())
+            });
+            match listed {
+                Ok(_) => return Ok(recogniser),
+                Err(error) => error.to_string(),
+            }
+        }
+        Ok(_) => "no `tar` in the container".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let mut recogniser = Recogniser::default();
+    match run(FIND).await {
+        Ok(output) if output.succeeded() => {
+            for path in String::from_utf8_lossy(&output.stdout).lines() {
+                let path = path.trim_start_matches("./").to_owned();
+                // Of an unknown size and so never taken for empty.
+                let entry = Entry { path, kind: EntryKind::File, size: 1, modified: None, head: Vec::new() };
+                recogniser.see(as_seen(&entry));
+            }
+            Ok(recogniser)
+        }
+        _ => Err(format!("{folder} is in memory and could not be listed: {cause}")),
+    }
+}
