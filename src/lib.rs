@@ -6,6 +6,7 @@
 //! `act` all of those and the writing half of `docker`; `commands` composes. `tests/architecture.rs`
 //! enforces it.
 
+pub mod docker;
 pub mod model;
 
 use std::{ffi::OsString, process::ExitCode};

@@ -153,7 +153,10 @@ impl Container {
     /// The mount that holds `path`: the one with the longest destination that is `path` or a parent of it.
     #[must_use]
     pub fn mount_of(&self, path: &str) -> Option<&Mount> {
-        self.mounts.iter().filter(|mount| is_within(path, &mount.destination)).max_by_key(|m| m.destination.len())
+        self.mounts
+            .iter()
+            .filter(|mount| is_within(path, &mount.destination))
+            .max_by_key(|m| m.destination.len())
     }
 }
 

@@ -83,16 +83,14 @@ impl Plan {
                 "container {} {:?} {:?} {}",
                 planned.container.id, planned.fate, planned.ending, planned.container.started
             );
-            let mounts = planned
-                .mounts
-                .iter()
-                .map(|mount| format!("mount {} {} {:?}", planned.container.id, mount.destination, mount.fate));
+            let mounts = planned.mounts.iter().map(|mount| {
+                format!("mount {} {} {:?}", planned.container.id, mount.destination, mount.fate)
+            });
             std::iter::once(own).chain(mounts)
         });
-        let volumes = self
-            .volumes
-            .iter()
-            .map(|planned| format!("volume {} {} {:?}", planned.volume.name, planned.volume.created, planned.fate));
+        let volumes = self.volumes.iter().map(|planned| {
+            format!("volume {} {} {:?}", planned.volume.name, planned.volume.created, planned.fate)
+        });
         let mut lines: Vec<String> = containers.chain(volumes).collect();
         lines.sort();
         lines
