@@ -6,7 +6,9 @@
 //! `act` all of those and the writing half of `docker`; `commands` composes. `tests/architecture.rs`
 //! enforces it.
 
+pub mod docker;
 pub mod engines;
+pub mod inspect;
 pub mod model;
 
 use std::{ffi::OsString, process::ExitCode};

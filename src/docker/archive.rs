@@ -167,9 +167,7 @@ impl Place {
         V: FnMut(Entry) -> ControlFlow<()> + Send + 'static,
     {
         let Some(stream) = self.stream(path).await? else { return Ok(WalkEnd::Complete) };
-        let walk = in_background(stream, move |reader| {
-            walk_tar(reader, limits.bytes, &mut visit)
-        });
+        let walk = in_background(stream, move |reader| walk_tar(reader, limits.bytes, &mut visit));
         tokio::time::timeout(limits.time, walk).await.unwrap_or(Ok(WalkEnd::Limit))
     }
 

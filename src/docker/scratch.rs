@@ -9,7 +9,8 @@ use std::{collections::HashMap, time::Duration};
 use bollard::{
     models::{ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions},
     query_parameters::{
-        CreateContainerOptions, CreateImageOptions, ListImagesOptions, RemoveContainerOptions, RemoveImageOptions,
+        CreateContainerOptions, CreateImageOptions, ListImagesOptions, RemoveContainerOptions,
+        RemoveImageOptions,
     },
 };
 use bytes::Bytes;

@@ -57,7 +57,7 @@ async fn is_there(subject: &Subject<'_>, candidate: &Candidate) -> Result<bool, 
     for signature in signatures(candidate.kind) {
         if signature.iter().all(|pattern| is_literal(pattern)) {
             let mut whole = true;
-            for pattern in signature {
+            for pattern in *signature {
                 whole = whole && root.exists(&format!("{}/{pattern}", candidate.directory)).await?;
             }
             if whole {

@@ -1,0 +1,13 @@
+//! The Docker engine: which one, how to reach it, and what it says. Imports `model` and nothing else of ours.
+
+pub mod archive;
+mod connector;
+pub mod dial;
+pub mod endpoint;
+pub mod engine;
+pub mod environment;
+pub mod error;
+pub mod exec;
+pub mod globals;
+pub mod program;
+pub mod scratch;
