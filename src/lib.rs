@@ -9,7 +9,10 @@
 pub mod docker;
 pub mod engines;
 pub mod inspect;
+pub mod judge;
 pub mod model;
+pub mod report;
+pub mod ui;
 
 use std::{ffi::OsString, process::ExitCode};
 

@@ -77,7 +77,9 @@ async fn by_changes(subject: &Subject<'_>) -> Result<Vec<Hit>, EngineError> {
     // Folders are listed too, before what they hold.
     paths.sort_unstable();
     let is_folder = |index: usize| {
-        paths.get(index + 1).is_some_and(|next| next.strip_prefix(&paths[index]).is_some_and(|rest| rest.starts_with('/')))
+        paths
+            .get(index + 1)
+            .is_some_and(|next| next.strip_prefix(&paths[index]).is_some_and(|rest| rest.starts_with('/')))
     };
     let files: Vec<String> = (0..paths.len())
         .filter(|&index| !is_folder(index) && !is_mounted(subject, &paths[index]))
@@ -125,10 +127,10 @@ fn is_mounted(subject: &Subject<'_>, path: &str) -> bool {
 /// Sources, text and pictures are opened by nobody's database; signatures' own names are always looked at.
 fn may_be_a_database(path: &str) -> bool {
     const NEVER: &[&str] = &[
-        "py", "pyc", "pyi", "js", "mjs", "cjs", "ts", "map", "css", "html", "htm", "md", "rst", "txt", "log", "c",
-        "h", "cpp", "go", "rs", "rb", "php", "java", "class", "jar", "so", "a", "o", "png", "jpg", "jpeg", "gif",
-        "svg", "ico", "woff", "woff2", "ttf", "gz", "xz", "zip", "pem", "crt", "yml", "yaml", "toml", "ini", "mo",
-        "po", "whl", "deb", "gem", "lock",
+        "py", "pyc", "pyi", "js", "mjs", "cjs", "ts", "map", "css", "html", "htm", "md", "rst", "txt", "log",
+        "c", "h", "cpp", "go", "rs", "rb", "php", "java", "class", "jar", "so", "a", "o", "png", "jpg",
+        "jpeg", "gif", "svg", "ico", "woff", "woff2", "ttf", "gz", "xz", "zip", "pem", "crt", "yml", "yaml",
+        "toml", "ini", "mo", "po", "whl", "deb", "gem", "lock",
     ];
     let name = path.rsplit('/').next().unwrap_or_default();
     let ending = name.rsplit_once('.').map(|(_, ending)| ending).unwrap_or_default();

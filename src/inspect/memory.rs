@@ -65,7 +65,8 @@ async fn answered(
     if !spot.is_at_risk()
         && let Some(loss) = loss(subject, answer, files_hold_data)
     {
-        let memory = Spot { location: Location::Memory, root: "/".to_owned(), volume: None, fate: Fate::Destroyed };
+        let memory =
+            Spot { location: Location::Memory, root: "/".to_owned(), volume: None, fate: Fate::Destroyed };
         let presence = match loss {
             Loss::Certain(_) => Presence::Found,
             Loss::Unknown(ref cause) => Presence::Undetermined { cause: cause.clone() },
@@ -152,7 +153,9 @@ fn killed(subject: &Subject<'_>, answer: &ServerAnswer) -> Option<String> {
     }
     let first = subject.processes.first().and_then(|line| line.split_whitespace().next()).unwrap_or_default();
     if SHELLS.contains(&first.rsplit('/').next().unwrap_or_default()) {
-        return Some(format!("the shell that started it swallows the stop signal, so after {grace} s it is killed"));
+        return Some(format!(
+            "the shell that started it swallows the stop signal, so after {grace} s it is killed"
+        ));
     }
     let needs = answer.memory.unwrap_or(0) / SAVE_SPEED;
     let has = u64::try_from(grace).unwrap_or(u64::MAX);

@@ -51,17 +51,22 @@ pub enum Depth {
 pub async fn inspect(engine: &Engine, plan: &Plan, depth: Depth) -> Vec<Evidence> {
     let fates: VolumeFates = plan.volumes.iter().map(|p| (p.volume.name.clone(), p.fate)).collect();
     let thorough = depth == Depth::Everything;
-    let touched: Vec<&PlannedContainer> = plan.containers.iter().filter(|p| thorough || is_touched(p, &fates)).collect();
-    let subjects: Vec<Subject<'_>> = stream::iter(touched.iter().map(|p| Subject::new(engine, p, &fates, thorough)))
-        .buffered(PARALLEL)
-        .collect()
-        .await;
+    let touched: Vec<&PlannedContainer> =
+        plan.containers.iter().filter(|p| thorough || is_touched(p, &fates)).collect();
+    let subjects: Vec<Subject<'_>> =
+        stream::iter(touched.iter().map(|p| Subject::new(engine, p, &fates, thorough)))
+            .buffered(PARALLEL)
+            .collect()
+            .await;
     let (attached, unattached) = future::join(containers(&subjects), async {
         let mounted = mounted_volumes(&touched);
         let alone: Vec<(&Volume, Fate)> = plan
             .volumes
             .iter()
-            .filter(|planned| (thorough || planned.fate >= Fate::Detached) && !mounted.contains(planned.volume.name.as_str()))
+            .filter(|planned| {
+                (thorough || planned.fate >= Fate::Detached)
+                    && !mounted.contains(planned.volume.name.as_str())
+            })
             .map(|planned| (&planned.volume, planned.fate))
             .collect();
         volume::unattached(engine, &alone).await
@@ -74,7 +79,11 @@ fn is_touched(planned: &PlannedContainer, fates: &VolumeFates) -> bool {
     planned.fate != Fate::Survives
         || planned.ending != Ending::Untouched
         || planned.mounts.iter().any(|mount| mount.fate != Fate::Survives)
-        || planned.container.mounts.iter().any(|m| m.volume.as_ref().is_some_and(|name| fates.contains_key(name)))
+        || planned
+            .container
+            .mounts
+            .iter()
+            .any(|m| m.volume.as_ref().is_some_and(|name| fates.contains_key(name)))
 }
 
 fn mounted_volumes<'a>(touched: &[&'a PlannedContainer]) -> HashSet<&'a str> {
@@ -91,7 +100,8 @@ async fn containers(subjects: &[Subject<'_>]) -> Vec<Evidence> {
     for (index, scanned) in unexplained.iter().zip(layer::scan(&to_scan).await) {
         layers[*index] = Some(scanned);
     }
-    let rest = subjects.iter().zip(probed).zip(layers).map(|((subject, first), layer)| rest(subject, first, layer));
+    let rest =
+        subjects.iter().zip(probed).zip(layers).map(|((subject, first), layer)| rest(subject, first, layer));
     stream::iter(rest).buffered(PARALLEL).collect::<Vec<_>>().await.into_iter().flatten().collect()
 }
 
@@ -118,11 +128,14 @@ async fn first_look(subject: &Subject<'_>) -> FirstLook {
 
 fn layer_needs_scan(subject: &Subject<'_>, first: &FirstLook) -> bool {
     let goes = subject.spot("/").is_at_risk() || subject.thorough;
-    goes && subject.planned.container.size_rw != Some(0) && !holds_data(&first.evidence, Location::WritableLayer, None)
+    goes && subject.planned.container.size_rw != Some(0)
+        && !holds_data(&first.evidence, Location::WritableLayer, None)
 }
 
 fn holds_data(evidence: &[Evidence], location: Location, volume: Option<&str>) -> bool {
-    evidence.iter().any(|e| e.location == location && e.volume.as_deref() == volume && e.presence == Presence::Found)
+    evidence
+        .iter()
+        .any(|e| e.location == location && e.volume.as_deref() == volume && e.presence == Presence::Found)
 }
 
 /// The rungs after the first.
@@ -144,7 +157,9 @@ async fn rest(subject: &Subject<'_>, first: FirstLook, layer: Option<layer::Scan
             Contained::Files { count, bytes, newest } => {
                 evidence.push(volume::files(subject.target(), &spot.root, &spot, count, bytes, newest));
             }
-            Contained::Unseen(cause) => evidence.push(volume::unseen(subject.target(), &spot.root, &spot, cause)),
+            Contained::Unseen(cause) => {
+                evidence.push(volume::unseen(subject.target(), &spot.root, &spot, cause))
+            }
         }
     }
     for (spot, found) in tmpfs::look(subject).await {
@@ -153,7 +168,9 @@ async fn rest(subject: &Subject<'_>, first: FirstLook, layer: Option<layer::Scan
             Err(cause) => evidence.push(volume::unseen(subject.target(), &spot.root, &spot, cause)),
         }
     }
-    more.retain(|new| !hits.iter().any(|old| old.path == new.path && old.kind.in_memory == new.kind.in_memory));
+    more.retain(|new| {
+        !hits.iter().any(|old| old.path == new.path && old.kind.in_memory == new.kind.in_memory)
+    });
     evidence.extend(settle_all(subject, more.clone()).await);
     hits.extend(more);
     match memory::look(subject, &hits).await {
@@ -189,7 +206,8 @@ fn once_per_volume(mut evidence: Vec<Evidence>) -> Vec<Evidence> {
     let mut told_by: HashMap<(String, Option<String>), String> = HashMap::new();
     evidence.retain(|e| match (&e.volume, &e.presence) {
         (Some(volume), Presence::Found | Presence::Empty { .. }) => {
-            let teller = told_by.entry((volume.clone(), e.engine.clone())).or_insert_with(|| e.target.id.clone());
+            let teller =
+                told_by.entry((volume.clone(), e.engine.clone())).or_insert_with(|| e.target.id.clone());
             *teller == e.target.id
         }
         _ => true,

@@ -23,7 +23,8 @@ pub(super) async fn probe(subject: &Subject<'_>) -> Result<Vec<Hit>, EngineError
     let looks = candidates.into_iter().map(|candidate| async move {
         Ok(if is_there(subject, &candidate).await? { Some(hit(subject, candidate).await?) } else { None })
     });
-    let looked: Vec<Result<Option<Hit>, EngineError>> = stream::iter(looks).buffered(PARALLEL).collect().await;
+    let looked: Vec<Result<Option<Hit>, EngineError>> =
+        stream::iter(looks).buffered(PARALLEL).collect().await;
     let mut hits: Vec<Hit> = Vec::new();
     for hit in looked {
         let Some(hit) = hit? else { continue };
@@ -76,14 +77,19 @@ async fn is_there(subject: &Subject<'_>, candidate: &Candidate) -> Result<bool, 
 
 /// Valkey's files are Redis's.
 fn signatures(of: &'static Kind) -> &'static [&'static [&'static str]] {
-    if of.signatures.is_empty() && of.in_memory { kind("redis").map_or(&[], |redis| redis.signatures) } else { of.signatures }
+    if of.signatures.is_empty() && of.in_memory {
+        kind("redis").map_or(&[], |redis| redis.signatures)
+    } else {
+        of.signatures
+    }
 }
 
 /// Follows the symbolic links in a path, so that the place it names is the place where it lies.
 async fn resolve(root: &Place, path: &str) -> Result<String, EngineError> {
     let mut path = path.to_owned();
     'links: for _ in 0..MAX_LINKS {
-        let ends: Vec<usize> = path.match_indices('/').map(|(index, _)| index).skip(1).chain([path.len()]).collect();
+        let ends: Vec<usize> =
+            path.match_indices('/').map(|(index, _)| index).skip(1).chain([path.len()]).collect();
         for end in ends {
             let Some(stat) = root.stat(&path[..end]).await? else { return Ok(path) };
             if stat.is_link && stat.link_target.starts_with('/') && stat.link_target != path[..end] {

@@ -55,7 +55,10 @@ pub(super) async fn ask(subject: &Subject<'_>, kind: &Kind) -> Reply {
     };
     parsed.unwrap_or_else(|| {
         let said = String::from_utf8_lossy(&output.stderr);
-        let said = [said.as_ref(), text.as_ref()].into_iter().flat_map(str::lines).find(|line| !line.trim().is_empty());
+        let said = [said.as_ref(), text.as_ref()]
+            .into_iter()
+            .flat_map(str::lines)
+            .find(|line| !line.trim().is_empty());
         Reply::Silent(said.map_or_else(|| "no answer".to_owned(), |line| line.trim().to_owned()))
     })
 }

@@ -2,12 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{
-    hit::Hit,
-    listing,
-    server::Reply,
-    subject::Subject,
-};
+use super::{hit::Hit, listing, server::Reply, subject::Subject};
 use crate::{
     docker::{archive::Place, dial::EngineError},
     engines::{answer::Answer, mysql, postgres, redis, sqlite},
@@ -32,7 +27,11 @@ struct Identity {
 ///
 /// # Errors
 /// Where the container is gone or the engine does not answer.
-pub(super) async fn in_container(subject: &Subject<'_>, hit: Hit, only_one: bool) -> Result<Evidence, EngineError> {
+pub(super) async fn in_container(
+    subject: &Subject<'_>,
+    hit: Hit,
+    only_one: bool,
+) -> Result<Evidence, EngineError> {
     let root = subject.root();
     let identity = identify(&root, &hit).await?;
     let worth_asking = (hit.spot.is_at_risk() || subject.thorough) && subject.serves(hit.kind);
@@ -122,12 +121,22 @@ pub(super) fn plain(target: TargetRef, hit: &Hit, presence: Presence, running: b
         && let Some(tables) = sqlite::tables(&hit.head).filter(|&tables| tables > 0)
     {
         let name = hit.path.rsplit('/').next().unwrap_or_default().to_owned();
-        contents.databases.push(DatabaseContents { name, tables: Some(tables), bytes: hit.size, ..Default::default() });
+        contents.databases.push(DatabaseContents {
+            name,
+            tables: Some(tables),
+            bytes: hit.size,
+            ..Default::default()
+        });
     }
     let rdb = redis::parse_rdb(&hit.head);
     if let Some(keys) = rdb.as_ref().and_then(|rdb| rdb.keys).filter(|&keys| keys > 0) {
         let name = hit.path.rsplit('/').next().unwrap_or_default().to_owned();
-        contents.databases.push(DatabaseContents { name, rows: Some(keys), rows_exact: true, ..Default::default() });
+        contents.databases.push(DatabaseContents {
+            name,
+            rows: Some(keys),
+            rows_exact: true,
+            ..Default::default()
+        });
     }
     Evidence {
         target,

@@ -60,7 +60,8 @@ pub(super) fn spot_of(planned: &PlannedContainer, fates: &VolumeFates, path: &st
         },
         Some(mount) if mount.kind == MountKind::Tmpfs => in_memory(&mount.destination),
         Some(mount) => {
-            let planned_fate = planned.mounts.iter().find(|m| m.destination == mount.destination).map(|m| m.fate);
+            let planned_fate =
+                planned.mounts.iter().find(|m| m.destination == mount.destination).map(|m| m.fate);
             let by_name = mount.volume.as_ref().and_then(|name| fates.get(name)).copied();
             Spot {
                 location: match mount.kind {

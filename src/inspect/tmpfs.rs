@@ -52,7 +52,9 @@ pub(super) async fn look(subject: &Subject<'_>) -> Vec<(Spot, Result<Vec<Hit>, S
         let hits = match listed {
             Ok(recogniser) => Ok(hits(recogniser, &folder, &spot)),
             // A folder that nobody expects a database in is not worth a block because it has no `tar`.
-            Err(_) if !candidates.iter().any(|c| crate::model::container::is_within(&c.directory, &folder)) => {
+            Err(_)
+                if !candidates.iter().any(|c| crate::model::container::is_within(&c.directory, &folder)) =>
+            {
                 Ok(Vec::new())
             }
             Err(cause) => Err(cause),
@@ -63,7 +65,11 @@ pub(super) async fn look(subject: &Subject<'_>) -> Vec<(Spot, Result<Vec<Hit>, S
 }
 
 fn hits(recogniser: Recogniser, folder: &str, spot: &Spot) -> Vec<Hit> {
-    recogniser.finish().into_iter().map(|found| Hit::from_listing(found, folder, spot.clone(), true)).collect()
+    recogniser
+        .finish()
+        .into_iter()
+        .map(|found| Hit::from_listing(found, folder, spot.clone(), true))
+        .collect()
 }
 
 async fn list(subject: &Subject<'_>, folder: &str) -> Result<Recogniser, String> {

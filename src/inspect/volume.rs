@@ -25,7 +25,11 @@ const PARALLEL: usize = 16;
 pub(super) enum Contained {
     Databases(Vec<Hit>),
     /// Files that are no database that we know.
-    Files { count: u64, bytes: u64, newest: Option<jiff::Timestamp> },
+    Files {
+        count: u64,
+        bytes: u64,
+        newest: Option<jiff::Timestamp>,
+    },
     Nothing,
     /// Not everything could be seen, and nothing was recognised in what was.
     Unseen(String),
@@ -43,13 +47,17 @@ pub(super) async fn search(place: &Place, path: &str, spot: &Spot) -> Contained 
     let base = format!("{}/{}", place.base, path.trim_start_matches('/'));
     let mut found = listing.recogniser.finish();
     if !whole && found.is_empty() {
-        return Contained::Unseen(format!("more than {} files, and no database in those that were read", count));
+        return Contained::Unseen(format!(
+            "more than {} files, and no database in those that were read",
+            count
+        ));
     }
     if is_tool_cache(&format!("{base}/")) {
         found.retain(|found| !found.is_file);
     }
     if !found.is_empty() {
-        let hits = found.into_iter().map(|found| Hit::from_listing(found, path, spot.clone(), whole)).collect();
+        let hits =
+            found.into_iter().map(|found| Hit::from_listing(found, path, spot.clone(), whole)).collect();
         return Contained::Databases(hits);
     }
     if count == 0 || bytes == 0 { Contained::Nothing } else { Contained::Files { count, bytes, newest } }
@@ -115,7 +123,10 @@ pub(super) async fn unattached(engine: &Engine, volumes: &[(&Volume, Fate)]) -> 
     if volumes.is_empty() {
         return Vec::new();
     }
-    let sight = Sight { volumes: volumes.iter().map(|(volume, _)| volume.name.clone()).collect(), ..Sight::default() };
+    let sight = Sight {
+        volumes: volumes.iter().map(|(volume, _)| volume.name.clone()).collect(),
+        ..Sight::default()
+    };
     let helper = match Helper::create(engine, &sight).await {
         Ok(helper) => helper,
         Err(error) => {
@@ -130,12 +141,15 @@ pub(super) async fn unattached(engine: &Engine, volumes: &[(&Volume, Fate)]) -> 
         let target = target(&volume.name, &volume.labels);
         match search(&place, "/", &spot).await {
             Contained::Nothing => Vec::new(),
-            Contained::Files { count, bytes, newest } => vec![files(target, "/", &spot, count, bytes, newest)],
+            Contained::Files { count, bytes, newest } => {
+                vec![files(target, "/", &spot, count, bytes, newest)]
+            }
             Contained::Unseen(cause) => vec![unseen(target, "/", &spot, cause)],
             Contained::Databases(hits) => {
                 let mut found = Vec::new();
                 for hit in hits {
-                    let settled: Result<Evidence, EngineError> = settle::in_volume(&place, target.clone(), hit).await;
+                    let settled: Result<Evidence, EngineError> =
+                        settle::in_volume(&place, target.clone(), hit).await;
                     found.push(settled.unwrap_or_else(|error| {
                         unseen(target.clone(), "/", &spot, format!("the volume could not be read: {error}"))
                     }));

@@ -5,4 +5,5 @@ pub mod coverage;
 pub mod evidence;
 pub mod operation;
 pub mod plan;
+pub mod policy;
 pub mod verdict;

@@ -1,0 +1,6 @@
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnSurvivors {
+    Ignore,
+    Warn,
+    Block,
+}
