@@ -14,6 +14,8 @@ const MIN_WIDTH: usize = 30;
 pub struct Ui {
     /// Columns of stderr.
     pub width: usize,
+    /// Columns of stdout; without a terminal nothing is cut.
+    pub width_out: usize,
     /// Whether stderr takes colours.
     pub colour: bool,
     /// Whether stdout takes colours.
@@ -28,10 +30,13 @@ impl Ui {
     pub fn of_process() -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-        let width =
-            console::Term::stderr().size_checked().map_or(DEFAULT_WIDTH, |(_, columns)| usize::from(columns));
+        let columns =
+            |term: console::Term| term.size_checked().map(|(_, columns)| usize::from(columns).max(MIN_WIDTH));
+        let out =
+            io::stdout().is_terminal().then(|| columns(console::Term::stdout()).unwrap_or(DEFAULT_WIDTH));
         Self {
-            width: width.max(MIN_WIDTH),
+            width: columns(console::Term::stderr()).unwrap_or(DEFAULT_WIDTH),
+            width_out: out.unwrap_or(usize::MAX),
             colour: wanted && io::stderr().is_terminal(),
             colour_out: wanted && io::stdout().is_terminal(),
             interactive: io::stdin().is_terminal() && io::stderr().is_terminal(),

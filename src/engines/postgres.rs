@@ -17,6 +17,8 @@ pub struct Control {
     pub clean: bool,
     /// When the file was last written: at every checkpoint.
     pub written: Option<Timestamp>,
+    /// The next number for an object, as of the last checkpoint (PostgreSQL 12 and later).
+    next_number: u32,
 }
 
 /// Reads the beginning of `global/pg_control`; `None` where it is no control file.
@@ -25,13 +27,23 @@ pub fn parse_control(bytes: &[u8]) -> Option<Control> {
     let system_identifier = u64::from_le_bytes(bytes.get(..8)?.try_into().ok()?);
     let version = u32::from_le_bytes(bytes.get(8..12)?.try_into().ok()?);
     let state = u32::from_le_bytes(bytes.get(16..20)?.try_into().ok()?);
+    let next_number = u32::from_le_bytes(bytes.get(72..76)?.try_into().ok()?);
     let written = i64::from_le_bytes(bytes.get(24..32)?.try_into().ok()?);
     let plausible = (900..10_000).contains(&version) && state <= 6 && system_identifier != 0;
     plausible.then(|| Control {
         system_identifier,
         clean: state == 1 || state == 2,
         written: Timestamp::from_second(written).ok(),
+        next_number: if version >= 1201 { next_number } else { u32::MAX },
     })
+}
+
+impl Control {
+    /// Whether a cluster that was shut down in order has never given a number to a user's object.
+    #[must_use]
+    pub fn is_untouched(&self) -> bool {
+        self.clean && u64::from(self.next_number) <= FIRST_USER_NUMBER
+    }
 }
 
 /// Whether a path in the data directory is there only because a user made a table, an index, a tablespace
@@ -173,7 +185,12 @@ mod tests {
         bytes[24..32].copy_from_slice(&1_700_000_000_i64.to_le_bytes());
         let control = parse_control(&bytes).unwrap();
         assert_eq!(control.system_identifier, 7_412_345_678_901_234_567);
-        assert!(!control.clean);
+        assert!(!control.clean && !control.is_untouched());
+        bytes[16] = 1;
+        bytes[72..76].copy_from_slice(&16384_u32.to_le_bytes());
+        assert!(parse_control(&bytes).unwrap().is_untouched());
+        bytes[72..76].copy_from_slice(&16385_u32.to_le_bytes());
+        assert!(!parse_control(&bytes).unwrap().is_untouched());
         assert_eq!(parse_control(&[0; 8192]), None);
         assert_eq!(parse_control(b"short"), None);
     }

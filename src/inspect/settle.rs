@@ -21,6 +21,8 @@ struct Identity {
     id: Option<String>,
     version: Option<String>,
     last_write: Option<Timestamp>,
+    /// The control file says that nothing was ever stored.
+    untouched: bool,
 }
 
 /// Evidence on one hit in a container.
@@ -29,11 +31,14 @@ struct Identity {
 /// Where the container is gone or the engine does not answer.
 pub(super) async fn in_container(
     subject: &Subject<'_>,
-    hit: Hit,
+    mut hit: Hit,
     only_one: bool,
 ) -> Result<Evidence, EngineError> {
     let root = subject.root();
     let identity = identify(&root, &hit).await?;
+    if identity.untouched {
+        hit.user_data.get_or_insert(false);
+    }
     let worth_asking = (hit.spot.is_at_risk() || subject.thorough) && subject.serves(hit.kind);
     let reply = if worth_asking { subject.ask(hit.kind).await } else { Reply::NotAsked };
     // The server's answer is about this folder if it names this cluster, or if there is no other.
@@ -59,8 +64,15 @@ pub(super) async fn in_container(
 ///
 /// # Errors
 /// Where the volume cannot be looked into.
-pub(super) async fn in_volume(root: &Place, target: TargetRef, hit: Hit) -> Result<Evidence, EngineError> {
+pub(super) async fn in_volume(
+    root: &Place,
+    target: TargetRef,
+    mut hit: Hit,
+) -> Result<Evidence, EngineError> {
     let identity = identify(root, &hit).await?;
+    if identity.untouched {
+        hit.user_data.get_or_insert(false);
+    }
     let presence = by_files(root, &hit).await?;
     let mut evidence = plain(target, &hit, presence, false);
     evidence.identity = identity.id;
@@ -181,6 +193,7 @@ async fn identify(root: &Place, hit: &Hit) -> Result<Identity, EngineError> {
                 id: control.map(|control| control.system_identifier.to_string()),
                 version: version.map(|text| text.trim().to_owned()),
                 last_write: control.and_then(|control| control.written),
+                untouched: control.is_some_and(|control| control.is_untouched()),
             }
         }
         "mysql" => {

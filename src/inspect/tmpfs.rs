@@ -24,9 +24,7 @@ const MAX_BYTES: usize = 64 << 20;
 const NEVER: &[&str] = &["/run/lock", "/sys/fs/cgroup"];
 
 /// Names, sizes and first bytes in one go where there is `tar`; names alone where there is `find`.
-const LIST: &str = r#"cd "$DBSAFE_FOLDER" || exit 5
-if command -v tar >/dev/null && tar -cf - --one-file-system . 2>/dev/null; then exit 0; fi
-exit 6"#;
+const LIST: &str = r#"cd "$DBSAFE_FOLDER/.." && command -v tar >/dev/null && exec tar -cf - --one-file-system "./${DBSAFE_FOLDER##*/}" 2>/dev/null"#;
 const FIND: &str = r#"cd "$DBSAFE_FOLDER" && find . -xdev -type f"#;
 
 /// The databases in a container's memory file systems that the command ends, or why they cannot be known.

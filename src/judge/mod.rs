@@ -62,6 +62,7 @@ pub fn judge(plan: &Plan, evidence: &[Evidence], stance: impl Fn(&Evidence) -> S
             id: id.to_owned(),
             severity,
             target,
+            path: seen.path.clone(),
             message,
             remedy: None,
             suppressed: stance.accepted,
@@ -69,6 +70,12 @@ pub fn judge(plan: &Plan, evidence: &[Evidence], stance: impl Fn(&Evidence) -> S
     }
     findings.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.target.cmp(&b.target)));
     Judgement { findings, verdict }
+}
+
+/// Whether a finding is about this evidence.
+#[must_use]
+pub fn is_about(finding: &Finding, evidence: &Evidence) -> bool {
+    finding.target == evidence.target && finding.path == evidence.path
 }
 
 /// The id of what could not be known.

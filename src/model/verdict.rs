@@ -25,6 +25,8 @@ pub struct Finding {
     pub id: String,
     pub severity: Severity,
     pub target: TargetRef,
+    /// Where in the target: the evidence's path.
+    pub path: String,
     /// One clause, no trailing full stop.
     pub message: String,
     /// A command to paste, or one clause of advice.

@@ -1,0 +1,74 @@
+//! The command line of our own commands, and the help. The guarded commands are parsed as docker would, by
+//! `plan::parse`; they stand here by name, for the help.
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+
+use crate::commands::audit::AuditArgs;
+
+/// Stands in front of every Docker command that can destroy a database
+#[derive(Debug, Parser)]
+#[command(
+    name = "docker-dbsafe",
+    bin_name = "docker dbsafe",
+    version,
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    override_usage = "docker dbsafe COMMAND",
+    after_help = GUARDED
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: OwnCommand,
+}
+
+const GUARDED: &str = "\
+Guarded commands, with the flags, output and exit status of what they stand in front of:
+  down                     docker compose down; compose's own globals go before it
+  compose ...              any compose command; those that remove containers or volumes are guarded
+  rm, container rm         docker rm
+  volume rm                docker volume rm
+  guard -- ARGS...         docker ARGS..., whatever it is
+
+Flags of ours on a guarded command:
+  --plan                   say what would happen, and stop
+  --accept-loss NAME       let the data of this container or volume go; repeatable
+  --format text|json       how to say it
+
+Exit status: docker's own, or
+  1   dbsafe failed and nothing was destroyed     2   the command line is not understood
+  10  blocked: data is at risk                    11  blocked: it could not be determined
+  13  declined at the prompt                      14  audit --fail-on found something";
+
+#[derive(Debug, Subcommand)]
+pub enum OwnCommand {
+    Audit(AuditArgs),
+    Completion(CompletionArgs),
+}
+
+/// Print a completion script
+#[derive(Debug, Args)]
+pub struct CompletionArgs {
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+    Powershell,
+}
+
+/// Whether a word is one of our own commands.
+#[must_use]
+pub fn is_own(word: &str) -> bool {
+    Cli::command().get_subcommands().any(|command| command.get_name() == word)
+}
+
+/// The whole help.
+#[must_use]
+pub fn help() -> String {
+    Cli::command().render_help().to_string()
+}

@@ -1,0 +1,296 @@
+//! A guarded command: plan, inspect, judge, then block, ask or hand over to docker.
+
+use super::{
+    app::{App, Failure},
+    prompt::{self, Choice},
+};
+use crate::{
+    act::{events::Watch, handover},
+    exit,
+    inspect::{self, Depth},
+    judge::{self, Judgement, loss_name},
+    model::{
+        coverage::CoverageStatus,
+        evidence::{Evidence, Presence},
+        operation::Operation,
+        plan::Plan,
+        verdict::{Severity, Verdict},
+    },
+    plan::{
+        self, CachedModel,
+        parse::{Format, Parsed},
+    },
+    report::{
+        document::{By, Document, Exit, SCHEMA_VERSION, plan_rows},
+        text, words,
+    },
+    settings::Settings,
+    ui::{Paint, clean},
+};
+
+/// Everything that was found out about one command.
+struct Case<'a> {
+    app: &'a App,
+    parsed: &'a Parsed,
+    /// The command as the person typed it, without our own flags: `docker dbsafe down -v`.
+    shown: String,
+    plan: Plan,
+    evidence: Vec<Evidence>,
+    judgement: Judgement,
+    snapshots: Vec<String>,
+}
+
+/// Guards one docker command.
+///
+/// # Errors
+/// Where dbsafe cannot do its work; nothing was destroyed then.
+pub async fn run(app: &App, parsed: &Parsed) -> Result<u8, Failure> {
+    if let Operation::Harmless { why } = &parsed.operation {
+        if parsed.own.plan {
+            app.ui.print(&format!("  {why}\n"));
+            return Ok(0);
+        }
+        return Ok(handover::run_docker(app, &parsed.docker_arguments).await?);
+    }
+    let model = CachedModel::new(handover::ComposeCommand::new(app));
+    let plan = plan::plan(&parsed.operation, &app.engine, &model).await?;
+    let settings = Settings::load_for(app, &plan)?;
+    let mut evidence = inspect::inspect(&app.engine, &plan, Depth::Threatened).await;
+    settings.cover(app, &plan, &mut evidence).await;
+    let accepted = parsed.own.accept_loss.as_slice();
+    let judgement = judge::judge(&plan, &evidence, |seen| settings.stance(&plan, seen, accepted));
+    let mut case = Case {
+        app,
+        parsed,
+        shown: shown(parsed),
+        plan,
+        evidence,
+        judgement,
+        snapshots: Vec::new(),
+    };
+    for note in settings.notes(&case.evidence, accepted) {
+        app.ui.note(&note);
+    }
+    if parsed.own.plan {
+        return Ok(case.show_plan().await);
+    }
+    match case.judgement.verdict {
+        Verdict::Allow | Verdict::Warn => {}
+        Verdict::Block | Verdict::Undetermined => {
+            if let Some(status) = case.blocked().await? {
+                return Ok(status);
+            }
+        }
+    }
+    case.warn();
+    case.hand_over(&model).await
+}
+
+/// The command to show in hints.
+fn shown(parsed: &Parsed) -> String {
+    let mut words = vec!["docker".to_owned(), "dbsafe".to_owned()];
+    words.extend(parsed.typed.iter().map(|word| quoted(word)));
+    words.join(" ")
+}
+
+/// A word as a shell takes it back.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", clean(word).replace('\'', r"'\''"))
+}
+
+impl Case<'_> {
+    /// What blocks: the evidence of findings that nobody accepted.
+    fn at_risk(&self) -> Vec<&Evidence> {
+        let blocks = |evidence: &&Evidence| {
+            let own = self.judgement.findings.iter().filter(|finding| judge::is_about(finding, evidence));
+            own.into_iter().any(|finding| finding.severity >= Severity::High && finding.suppressed.is_none())
+        };
+        self.evidence.iter().filter(blocks).collect()
+    }
+
+    /// The headline of a block.
+    fn headline(&self) -> String {
+        let command = self.parsed.operation.name();
+        let at_risk = self.at_risk();
+        let certain = at_risk.iter().any(|e| e.presence == Presence::Found);
+        let stale = at_risk.iter().any(|e| e.coverage.status == CoverageStatus::Stale);
+        let line = match (certain, stale) {
+            (true, false) => format!("{command} would destroy data that exists nowhere else"),
+            (true, true) => format!("{command} would destroy data that has no recent backup"),
+            (false, _) => format!("{command} might destroy data: not everything could be looked into"),
+        };
+        self.app.ui.paint(Paint::Danger, &line)
+    }
+
+    /// Commands that go on, for a person or a program to copy.
+    fn ways_on(&self) -> Vec<(String, String)> {
+        let mut ways = Vec::new();
+        let at_risk = self.at_risk();
+        if at_risk.iter().any(|e| e.presence == Presence::Found) && self.plan.undetermined.is_empty() {
+            ways.push(("save it, then go on".to_owned(), self.with_flags("--snapshot")));
+        }
+        ways.push(("see everything".to_owned(), self.with_flags("--plan")));
+        let mut names: Vec<&str> = at_risk.iter().map(|evidence| loss_name(evidence)).collect();
+        names.sort_unstable();
+        names.dedup();
+        if self.plan.undetermined.is_empty() {
+            let flags: Vec<String> = names.iter().map(|name| format!("--accept-loss {}", quoted(name))).collect();
+            ways.push(("lose it".to_owned(), self.with_flags(&flags.join(" "))));
+        } else {
+            let words: Vec<String> = self.parsed.docker_arguments.iter().map(|word| quoted(word)).collect();
+            ways.push(("go around dbsafe".to_owned(), format!("docker {}", words.join(" "))));
+        }
+        ways
+    }
+
+    /// The typed command with flags of ours, before a `--` where there is one.
+    fn with_flags(&self, flags: &str) -> String {
+        match self.shown.split_once(" -- ") {
+            Some((before, after)) if !before.ends_with("guard") => format!("{before} {flags} -- {after}"),
+            _ if self.parsed.is_guard_door => self.shown.replacen(" guard ", &format!(" guard {flags} "), 1),
+            _ => format!("{} {flags}", self.shown),
+        }
+    }
+
+    fn explain_block(&self) {
+        let ui = &self.app.ui;
+        ui.say(&format!("{}\n", self.headline()));
+        let at_risk = self.at_risk();
+        if !at_risk.is_empty() {
+            ui.say(&text::paragraphs(&at_risk, self.app.now(), ui));
+        }
+        for cause in &self.plan.undetermined {
+            ui.say(&format!("  not known: {}\n", clean(cause)));
+        }
+    }
+
+    /// Blocks, or lets a person choose. `None` means to go on.
+    async fn blocked(&mut self) -> Result<Option<u8>, Failure> {
+        let ui = self.app.ui;
+        if self.parsed.own.format == Format::Json {
+            let status = self.block_status();
+            self.print_document(Exit { by: By::Dbsafe, status }).await;
+            return Ok(Some(status));
+        }
+        self.explain_block();
+        if !ui.interactive || !self.plan.undetermined.is_empty() {
+            ui.say(&text::choices(&self.ways_on(), &ui));
+            ui.say(&format!("{} nothing was touched", ui.paint(Paint::Danger, "blocked:")));
+            return Ok(Some(self.block_status()));
+        }
+        loop {
+            let names: Vec<String> = self.at_risk().iter().map(|evidence| loss_name(evidence).to_owned()).collect();
+            match prompt::choose(&ui, &names)? {
+                Choice::Details => ui.say(&text::plan(&self.plan, &ui)),
+                Choice::Stop => {
+                    ui.say("stopped: nothing was touched");
+                    return Ok(Some(exit::DECLINED));
+                }
+                Choice::LoseIt => return Ok(None),
+            }
+        }
+    }
+
+    fn block_status(&self) -> u8 {
+        match self.judgement.verdict {
+            Verdict::Undetermined => exit::UNDETERMINED,
+            Verdict::Allow | Verdict::Warn | Verdict::Block => exit::BLOCKED,
+        }
+    }
+
+    /// One line for each thing worth it, where nothing blocks.
+    fn warn(&self) {
+        let now = self.app.now();
+        for finding in &self.judgement.findings {
+            let Some(seen) = self.evidence.iter().find(|seen| judge::is_about(finding, seen)) else { continue };
+            let name = clean(words::short(seen.volume.as_deref().unwrap_or(&seen.target.name)));
+            if let Some(accepted) = finding.suppressed.as_deref().filter(|_| finding.severity >= Severity::High) {
+                let lost = text::contents(seen, now);
+                self.app.ui.note(&format!("{name}: {} {lost} goes, accepted by {accepted}", text::engine(seen)));
+            } else if finding.severity == Severity::Medium {
+                let line = match &seen.engine {
+                    Some(_) => format!("{name}: {} stays; {}", text::engine(seen), text::backups(seen, now)),
+                    None => format!("{name}: {} go with the volume", text::contents(seen, now)),
+                };
+                self.app.ui.note(&line);
+            }
+        }
+    }
+
+    async fn show_plan(&self) -> u8 {
+        let ui = &self.app.ui;
+        if self.parsed.own.format == Format::Json {
+            self.print_document(Exit { by: By::Dbsafe, status: 0 }).await;
+            return 0;
+        }
+        let mut out = format!("{} would do this:\n\n{}", self.parsed.operation.name(), text::plan(&self.plan, ui));
+        let told: Vec<&Evidence> = self.evidence.iter().collect();
+        if !told.is_empty() {
+            out.push_str(&format!("\nwhat is in it:\n\n{}", text::paragraphs(&told, self.app.now(), ui)));
+        }
+        let verdict = match self.judgement.verdict {
+            Verdict::Allow => "it would go through",
+            Verdict::Warn => "it would go through with a line about backups",
+            Verdict::Block => "it would be blocked: data is at risk",
+            Verdict::Undetermined => "it would be blocked: not everything could be determined",
+        };
+        out.push_str(&format!("\n{verdict}\n"));
+        ui.print(&out);
+        0
+    }
+
+    async fn print_document(&self, exit: Exit) {
+        let document = Document {
+            schema_version: SCHEMA_VERSION,
+            command: &self.parsed.docker_arguments,
+            engine: self.app.engine_ref().await,
+            plan: plan_rows(&self.plan),
+            evidence: &self.evidence,
+            findings: &self.judgement.findings,
+            verdict: self.judgement.verdict,
+            undetermined: &self.plan.undetermined,
+            snapshots: &self.snapshots,
+            exit,
+        };
+        match serde_json::to_string_pretty(&document) {
+            Ok(json) => self.app.ui.print(&format!("{json}\n")),
+            Err(error) => self.app.ui.fail(&error.to_string(), None),
+        }
+    }
+
+    /// Looks again by id, then runs the docker command and compares what it destroyed with the plan.
+    async fn hand_over(&self, model: &CachedModel<'_>) -> Result<u8, Failure> {
+        let again = plan::plan(&self.parsed.operation, &self.app.engine, model).await?;
+        if again.fingerprint() != self.plan.fingerprint() {
+            return Err(Failure::new("containers or volumes changed while they were looked at; nothing was touched")
+                .hint(format!("{}   looks again", self.shown)));
+        }
+        let json = self.parsed.own.format == Format::Json;
+        let watch = Watch::start(&self.app.engine).await;
+        let status = handover::run_guarded(self.app, &self.parsed.docker_arguments, json).await?;
+        for difference in watch.compare(&self.plan, status == 0).await {
+            self.app.ui.note(&difference);
+        }
+        if json {
+            self.print_document(Exit { by: By::Docker, status }).await;
+        }
+        Ok(status)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn words_come_back_from_a_shell_as_they_were() {
+        assert_eq!(quoted("shop-db-1"), "shop-db-1");
+        assert_eq!(quoted("a b"), "'a b'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+}

@@ -1,0 +1,57 @@
+//! The choice on a terminal.
+
+use dialoguer::{Input, Select, theme::ColorfulTheme, theme::SimpleTheme, theme::Theme};
+
+use super::app::Failure;
+use crate::ui::{Ui, clean};
+
+/// What a person chose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    Details,
+    Stop,
+    LoseIt,
+}
+
+/// Asks. To lose data its name must be typed; each name, where there are several. Ctrl-C and Escape stop.
+///
+/// # Errors
+/// Where the terminal cannot be read.
+pub fn choose(ui: &Ui, names: &[String]) -> Result<Choice, Failure> {
+    let theme: Box<dyn Theme> = if ui.colour { Box::new(ColorfulTheme::default()) } else { Box::new(SimpleTheme) };
+    let items = ["stop here", "show everything that it would do", "go on, and lose it"];
+    let chosen = answer(Select::with_theme(&*theme).with_prompt("What now?").items(items).default(0).interact_opt())?;
+    match chosen.flatten() {
+        Some(1) => Ok(Choice::Details),
+        Some(2) => confirm(&*theme, ui, names),
+        _ => Ok(Choice::Stop),
+    }
+}
+
+fn confirm(theme: &dyn Theme, ui: &Ui, names: &[String]) -> Result<Choice, Failure> {
+    let mut names: Vec<&String> = names.iter().collect();
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        let prompt = format!("Type {} to lose what is in it", clean(name));
+        let typed = answer(Input::<String>::with_theme(theme).with_prompt(prompt).allow_empty(true).interact_text())?;
+        if typed.as_deref().map(str::trim) != Some(name) {
+            ui.say("that is not its name");
+            return Ok(Choice::Stop);
+        }
+    }
+    Ok(Choice::LoseIt)
+}
+
+/// `None` where the person pressed Ctrl-C.
+fn answer<T>(result: Result<T, dialoguer::Error>) -> Result<Option<T>, Failure> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(dialoguer::Error::IO(error)) if error.kind() == std::io::ErrorKind::Interrupted => {
+            // The terminal is left with its cursor.
+            let _ = console::Term::stderr().show_cursor();
+            Ok(None)
+        }
+        Err(dialoguer::Error::IO(error)) => Err(Failure::new(format!("the terminal could not be read: {error}"))),
+    }
+}
