@@ -6,18 +6,30 @@
 //! `act` all of those and the writing half of `docker`; `commands` composes. `tests/architecture.rs`
 //! enforces it.
 
+pub mod act;
+pub mod cancel;
 pub mod docker;
 pub mod engines;
+pub mod exit;
 pub mod inspect;
 pub mod judge;
 pub mod model;
+pub mod plugin;
 pub mod report;
 pub mod ui;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, io::Write as _, process::ExitCode};
+
+use exit::Exit;
+use plugin::Invocation;
 
 /// Runs the plugin with docker's arguments (without the program's own name).
 #[must_use]
-pub fn run(_arguments: Vec<OsString>) -> ExitCode {
-    ExitCode::SUCCESS
+pub fn run(arguments: Vec<OsString>) -> ExitCode {
+    // Before everything else: docker asks for it at every turn.
+    if Invocation::parse(&arguments) == Ok(Invocation::Metadata) {
+        let written = std::io::stdout().write_all(plugin::METADATA.as_bytes());
+        return if written.is_ok() { Exit::Done.into() } else { Exit::Failed.into() };
+    }
+    Exit::Usage.into()
 }

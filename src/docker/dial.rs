@@ -184,8 +184,7 @@ impl Transport {
         }
         let bytes = inner.limited(inner.limit, inner.collect(response)).await?;
         let error = refused(status, &bytes);
-        let container_is_gone = error.to_string().to_lowercase().contains("no such container");
-        if status == StatusCode::NOT_FOUND && !container_is_gone { Ok(None) } else { Err(error) }
+        if is_absence(&error) { Ok(None) } else { Err(error) }
     }
 }
 
@@ -314,6 +313,18 @@ fn refused(status: StatusCode, body: &[u8]) -> EngineError {
     EngineError::Refused { status: status.as_u16(), message }
 }
 
+/// Whether a refusal says that a path is not there; a container that is not there is another matter. A path
+/// below a regular file is not there either, for which the engine has a 500.
+fn is_absence(error: &EngineError) -> bool {
+    let EngineError::Refused { status, message } = error else { return false };
+    let message = message.to_lowercase();
+    match status {
+        404 => !message.contains("no such container"),
+        500 => message.ends_with(": not a directory"),
+        _ => false,
+    }
+}
+
 /// Requests of which the answer's head comes only when the work is done, or which wait by their nature.
 fn may_take_long(method: &Method, path: &str) -> bool {
     let ends = |words: &[&str]| words.iter().any(|word| path.ends_with(word));
@@ -354,3 +365,8 @@ fn hint_for(endpoint: &Endpoint) -> Option<String> {
     };
     Some(hint)
 }
+
+#[cfg(unix)]
+#[cfg(test)]
+#[path = "dial_tests.rs"]
+mod tests;

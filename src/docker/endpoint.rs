@@ -232,7 +232,9 @@ fn read_json<T: DeserializeOwned>(path: &Path, read: ReadFile<'_>) -> Result<Opt
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(super::error::in_words(&error))),
     };
-    serde_json::from_slice(&bytes)
+    // By way of an object, as a derived reader would also take an empty list for it.
+    serde_json::from_slice::<serde_json::Map<_, _>>(&bytes)
+        .and_then(|object| serde_json::from_value(object.into()))
         .map(Some)
         .map_err(|error| unreadable(format!("it is not the JSON expected: {error}")))
 }
@@ -265,7 +267,8 @@ fn tcp_parts(address: &str) -> Option<(String, u16, String)> {
     };
     let (host, port) = if let Some(bracketed) = authority.strip_prefix('[') {
         let (host, rest) = bracketed.split_once(']')?;
-        (host, rest.strip_prefix(':').or_else(|| rest.is_empty().then_some(""))?)
+        // Docker takes `[::1]:`, and `[::1]` for malformed.
+        (host, rest.strip_prefix(':')?)
     } else {
         match authority.split_once(':') {
             Some((_host, port)) if port.contains(':') => return None,

@@ -102,7 +102,12 @@ pub(super) fn in_words(error: &io::Error) -> String {
         io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
         _ => {
             let text = error.to_string();
-            text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+            let text = text.split(" (os error").next().unwrap_or(&text);
+            // Only the first letter: the rest may be names and commands.
+            match text.split_at_checked(1) {
+                Some((first, rest)) => first.to_lowercase() + rest,
+                None => text.to_owned(),
+            }
         }
     }
 }

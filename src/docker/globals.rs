@@ -96,8 +96,24 @@ impl DockerGlobals {
     /// # Errors
     /// Where docker would refuse them too.
     pub fn parse(arguments: &[OsString]) -> Result<(Self, usize), GlobalsError> {
+        let (globals, read, stopped_by) = Self::read_all(arguments)?;
+        stopped_by.map_or(Ok((globals, read)), Err)
+    }
+
+    /// As `parse`, but a flag that docker does not know ends the globals: without docker before us, it is one
+    /// of ours.
+    ///
+    /// # Errors
+    /// Where a flag of docker lacks its value or has a wrong one.
+    pub fn parse_leading(arguments: &[OsString]) -> Result<(Self, usize), GlobalsError> {
+        Self::read_all(arguments).map(|(globals, read, _stopped_by)| (globals, read))
+    }
+
+    /// The globals, how many arguments were read, and the unknown flag that ended them, if one did.
+    fn read_all(arguments: &[OsString]) -> Result<(Self, usize, Option<GlobalsError>), GlobalsError> {
         let mut globals = Self::default();
         let mut index = 0;
+        let mut stopped_by = None;
         while let Some(argument) = arguments.get(index) {
             if !argument.as_encoded_bytes().starts_with(b"-") || argument == "-" {
                 break;
@@ -106,11 +122,21 @@ impl DockerGlobals {
                 index += 1;
                 break;
             }
-            index += globals.read(argument, arguments.get(index + 1))?;
+            // `-Dx` may fail at its second letter: then its first does not count either.
+            let before = globals.clone();
+            match globals.read(argument, arguments.get(index + 1)) {
+                Ok(read) => index += read,
+                Err(unknown @ GlobalsError::Unknown(_)) => {
+                    globals = before;
+                    stopped_by = Some(unknown);
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
         }
         globals.arguments =
             arguments.iter().take(index).filter(|argument| *argument != "--").cloned().collect();
-        Ok((globals, index))
+        Ok((globals, index, stopped_by))
     }
 
     /// Reads one argument, with its value where that stands in the next one; answers how many were read.

@@ -1,28 +1,233 @@
-//! Finds the real docker client, for everything that we leave to it.
+//! The real docker client, for everything that we leave to it: finding it, and asking it things.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
+    io,
     path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    time::Duration,
 };
 
-use super::environment::Environment;
+use tokio::process::Command;
+
+use super::{
+    endpoint::{self, EndpointError},
+    environment::Environment,
+    globals::DockerGlobals,
+};
 
 /// Docker tells a plugin with it how docker itself was called.
 pub const ORIGINAL_COMMAND: &str = "DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND";
 
-/// There is no docker client to hand anything over to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("there is no docker client on the PATH; see: command -v docker")]
-pub struct NoDocker;
+/// Docker tells a plugin with it where to listen for a cancellation.
+pub const PLUGIN_SOCKET: &str = "DOCKER_CLI_PLUGIN_SOCKET";
 
-/// The docker client: the one that started us, else the first on the PATH; never ourselves.
+/// How many of us stand above a process, each having started docker again.
+pub const DEPTH: &str = "DBSAFE_DEPTH";
+
+/// A provider of Compose may rightly call us within us; a `docker` that is a script around us never ends.
+const DEPTH_LIMIT: u32 = 4;
+
+/// Why docker could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ProgramError {
+    #[error("there is no docker client on the PATH")]
+    NoDocker,
+    #[error("the docker on the PATH calls dbsafe, which calls docker again")]
+    Recursion,
+    #[error("{program} cannot be started: {cause}", program = .program.display())]
+    NotStarted { program: PathBuf, cause: String },
+    #[error("docker {command} did not end within {} s", .limit.as_secs())]
+    TimedOut { command: String, limit: Duration },
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    #[error("docker has no compose plugin")]
+    NoCompose,
+}
+
+impl ProgramError {
+    /// The command that mends it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NoDocker | Self::Recursion => "see which docker is called: command -v docker",
+            Self::NotStarted { .. } | Self::TimedOut { .. } => "see whether docker works: docker version",
+            Self::Endpoint(error) => error.hint(),
+            Self::NoCompose => {
+                "install it as the package docker-compose-plugin, and see: docker compose version"
+            }
+        }
+    }
+}
+
+/// The docker client, with the globals that we were called with.
+#[derive(Debug, Clone)]
+pub struct DockerProgram {
+    path: PathBuf,
+    globals: DockerGlobals,
+    depth: u32,
+}
+
+/// What a program wrote until its end.
+#[derive(Debug, Clone)]
+pub struct NestedOutput {
+    pub status: ExitStatus,
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+}
+
+impl DockerProgram {
+    /// The docker client: the one that started us, else the first on the PATH; never ourselves.
+    ///
+    /// # Errors
+    /// Where there is none, or the one there is calls us again and again.
+    pub fn find(globals: &DockerGlobals, environment: &Environment) -> Result<Self, ProgramError> {
+        let depth = environment.text(DEPTH).and_then(|depth| depth.parse().ok()).unwrap_or(0);
+        if depth >= DEPTH_LIMIT {
+            return Err(ProgramError::Recursion);
+        }
+        Ok(Self { path: find(environment)?, globals: globals.clone(), depth: depth + 1 })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// `docker <globals> <arguments>`, not yet started.
+    #[must_use]
+    pub fn command<I, S>(&self, arguments: I) -> Command
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        let mut command = Command::new(&self.path);
+        // What docker told us does not hold for the docker below us, which tells its own plugins.
+        command.env_remove(ORIGINAL_COMMAND).env_remove(PLUGIN_SOCKET).env(DEPTH, self.depth.to_string());
+        command.args(&self.globals.arguments).args(arguments);
+        command
+    }
+
+    /// Runs `docker <globals> <arguments>` and takes what it writes. It gets no standard input, and is killed
+    /// when the caller no longer waits.
+    ///
+    /// # Errors
+    /// Where it cannot be started, or takes longer than `limit`. That it fails is not an error here.
+    pub async fn output<S: AsRef<OsStr>>(
+        &self,
+        arguments: &[S],
+        limit: Duration,
+    ) -> Result<NestedOutput, ProgramError> {
+        take_output(self.command(arguments), &self.path, arguments, limit).await
+    }
+
+    /// The compose plugin that docker would run, to be called by itself: it answers in half of docker's time.
+    ///
+    /// # Errors
+    /// Where docker's configuration cannot be read, or there is no such plugin.
+    pub fn compose(&self, environment: &Environment) -> Result<ComposeProgram, ProgramError> {
+        let folder = endpoint::config_folder(&self.globals, environment)?;
+        let config = endpoint::read_config(&folder, &|path| std::fs::read(path))?;
+        let folders = plugin_folders(&folder, config.plugin_folders.unwrap_or_default(), environment);
+        let name = if cfg!(windows) { "docker-compose.exe" } else { "docker-compose" };
+        // The first file wins, valid or not, as docker has it.
+        let path = folders.into_iter().map(|folder| folder.join(name)).find(|path| path.exists());
+        Ok(ComposeProgram { path: path.ok_or(ProgramError::NoCompose)?, docker: self.clone() })
+    }
+}
+
+/// The compose plugin, called as docker calls it.
+#[derive(Debug, Clone)]
+pub struct ComposeProgram {
+    path: PathBuf,
+    docker: DockerProgram,
+}
+
+impl ComposeProgram {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What `docker <globals> compose <arguments>` would start, not yet started.
+    #[must_use]
+    pub fn command<I, S>(&self, arguments: I) -> Command
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        let mut command = Command::new(&self.path);
+        // Without the original command Compose takes itself for the docker-compose of old, and reads its
+        // arguments otherwise (docker/compose `cmd/main.go`).
+        command.env(ORIGINAL_COMMAND, &self.docker.path).env_remove(PLUGIN_SOCKET);
+        command.env(DEPTH, self.docker.depth.to_string());
+        command.args(&self.docker.globals.arguments).arg("compose").args(arguments);
+        command
+    }
+
+    /// Runs `compose <arguments>` and takes what it writes; as `DockerProgram::output`.
+    ///
+    /// # Errors
+    /// Where it cannot be started, or takes longer than `limit`.
+    pub async fn output<S: AsRef<OsStr>>(
+        &self,
+        arguments: &[S],
+        limit: Duration,
+    ) -> Result<NestedOutput, ProgramError> {
+        take_output(self.command(arguments), &self.path, arguments, limit).await
+    }
+}
+
+/// Where docker looks for its plugins, in its order (docker/cli `cli-plugins/manager`).
+fn plugin_folders(config: &Path, extra: Vec<PathBuf>, environment: &Environment) -> Vec<PathBuf> {
+    let mut folders = extra;
+    folders.push(config.join("cli-plugins"));
+    if cfg!(windows) {
+        for name in ["ProgramData", "ProgramFiles"] {
+            folders.extend(
+                environment.get(name).map(|folder| Path::new(folder).join("Docker").join("cli-plugins")),
+            );
+        }
+    } else {
+        let system = ["/usr/local/lib", "/usr/local/libexec", "/usr/lib", "/usr/libexec"];
+        folders.extend(system.map(|folder| Path::new(folder).join("docker/cli-plugins")));
+    }
+    folders
+}
+
+async fn take_output<S: AsRef<OsStr>>(
+    mut command: Command,
+    program: &Path,
+    arguments: &[S],
+    limit: Duration,
+) -> Result<NestedOutput, ProgramError> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let not_started = |error: &io::Error| ProgramError::NotStarted {
+        program: program.to_owned(),
+        cause: super::error::in_words(error),
+    };
+    match tokio::time::timeout(limit, command.output()).await {
+        Ok(Ok(output)) => {
+            Ok(NestedOutput { status: output.status, stdout: output.stdout, stderr: output.stderr })
+        }
+        Ok(Err(error)) => Err(not_started(&error)),
+        Err(_elapsed) => {
+            let words: Vec<_> = arguments.iter().map(|word| word.as_ref().to_string_lossy()).collect();
+            Err(ProgramError::TimedOut { command: words.join(" "), limit })
+        }
+    }
+}
+
+/// The path of the docker client, as `DockerProgram::find`.
 ///
 /// # Errors
 /// Where there is none.
-pub fn find(environment: &Environment) -> Result<PathBuf, NoDocker> {
+pub(super) fn find(environment: &Environment) -> Result<PathBuf, ProgramError> {
     let own = std::env::current_exe().ok().and_then(|path| path.canonicalize().ok());
     let path = environment.get("PATH").unwrap_or_default();
-    choose(environment.get(ORIGINAL_COMMAND), path, own.as_deref()).ok_or(NoDocker)
+    choose(environment.get(ORIGINAL_COMMAND), path, own.as_deref()).ok_or(ProgramError::NoDocker)
 }
 
 /// As `find`. `original` may be a bare `docker`, a path, or, while completing, the plugin itself.
@@ -33,47 +238,10 @@ fn choose(original: Option<&OsStr>, path: &OsStr, own: Option<&Path>) -> Option<
             && (own.is_none() || candidate.canonicalize().ok().as_deref() != own)
     };
     let named = |name: &OsStr| which::which_in_all(name, Some(path), &folder).ok()?.find(is_other);
-    original.and_then(named).or_else(|| named(OsStr::new("docker")))
+    original.and_then(named).or_else(|| named(&OsString::from("docker")))
 }
 
 #[cfg(unix)]
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    use super::*;
-
-    fn program(folder: &Path, name: &str) -> PathBuf {
-        let path = folder.join(name);
-        std::fs::write(&path, "#!/bin/sh\n").unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        path
-    }
-
-    #[test]
-    fn the_docker_that_called_us_comes_before_the_one_on_the_path() {
-        let folder = tempfile::tempdir().unwrap();
-        let on_path = program(folder.path(), "docker");
-        let other = program(folder.path(), "docker-29");
-        let path = folder.path().as_os_str();
-        assert_eq!(choose(Some(other.as_os_str()), path, None), Some(other));
-        assert_eq!(choose(Some(OsStr::new("docker")), path, None), Some(on_path.clone()));
-        assert_eq!(choose(None, path, None), Some(on_path));
-    }
-
-    #[test]
-    fn while_completing_the_original_command_is_ourselves_and_is_passed_over() {
-        let folder = tempfile::tempdir().unwrap();
-        let docker = program(folder.path(), "docker");
-        let own = program(folder.path(), "docker-dbsafe");
-        assert_eq!(choose(Some(own.as_os_str()), folder.path().as_os_str(), Some(&own)), Some(docker));
-    }
-
-    #[test]
-    fn a_link_named_docker_to_ourselves_is_no_docker() {
-        let folder = tempfile::tempdir().unwrap();
-        let own = program(folder.path(), "plugin").canonicalize().unwrap();
-        std::os::unix::fs::symlink(&own, folder.path().join("docker")).unwrap();
-        assert_eq!(choose(None, folder.path().as_os_str(), Some(&own)), None);
-    }
-}
+#[path = "program_tests.rs"]
+mod tests;

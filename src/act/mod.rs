@@ -1,0 +1,3 @@
+//! What changes anything: handing over to docker. Only this part of the program acts.
+
+pub mod handover;
