@@ -7,12 +7,50 @@ pub enum Operation {
     ComposeDown(ComposeDown),
     /// `docker compose rm`.
     ComposeRm(ComposeRm),
+    /// `docker compose stop`, `kill`, `restart`.
+    ComposeStop(ComposeStop),
     /// `docker rm`, `docker container rm`.
     ContainerRm(ContainerRm),
+    /// `docker stop`, `kill`, `restart` and the same of `docker container`.
+    ContainerStop(ContainerStop),
     /// `docker volume rm`.
     VolumeRm(VolumeRm),
+    /// `docker container prune`, `volume prune`, `system prune`.
+    Prune(Prune),
+    /// It may destroy something, and we cannot tell what. The reason is a clause for the message.
+    Unjudged { command: String, why: &'static str },
     /// Known to destroy nothing: handed over without a look at the engine. The reason is for `--plan`.
     Harmless { why: &'static str },
+}
+
+impl Operation {
+    /// The command's name, for messages.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::ComposeDown(_) => "down",
+            Self::ComposeRm(_) => "compose rm",
+            Self::ComposeStop(stop) => match stop.how {
+                StopKind::Stop => "compose stop",
+                StopKind::Kill => "compose kill",
+                StopKind::Restart => "compose restart",
+            },
+            Self::ContainerRm(_) => "rm",
+            Self::ContainerStop(stop) => match stop.how {
+                StopKind::Stop => "stop",
+                StopKind::Kill => "kill",
+                StopKind::Restart => "restart",
+            },
+            Self::VolumeRm(_) => "volume rm",
+            Self::Prune(prune) => match prune.scope {
+                PruneScope::Containers => "container prune",
+                PruneScope::Volumes => "volume prune",
+                PruneScope::System => "system prune",
+            },
+            Self::Unjudged { command, .. } => command,
+            Self::Harmless { .. } => "docker",
+        }
+    }
 }
 
 /// Compose's globals, as far as they decide which project and which model a command means.
@@ -22,13 +60,8 @@ pub struct ComposeGlobals {
     pub arguments: Vec<String>,
     pub project_name: Option<String>,
     pub files: Vec<String>,
-    pub project_directory: Option<String>,
-    pub profiles: Vec<String>,
-    pub env_files: Vec<String>,
     /// `--dry-run`, which destroys nothing itself but runs provider plugins.
     pub dry_run: bool,
-    /// `--all-resources`.
-    pub all_resources: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,7 +69,8 @@ pub struct ComposeDown {
     pub globals: ComposeGlobals,
     pub services: Vec<String>,
     pub volumes: bool,
-    pub remove_orphans: bool,
+    /// `None` leaves it to `COMPOSE_REMOVE_ORPHANS`.
+    pub remove_orphans: Option<bool>,
     /// `-t`: seconds of grace; `None` leaves it to the containers.
     pub timeout: Option<i64>,
 }
@@ -48,8 +82,18 @@ pub struct ComposeRm {
     pub force: bool,
     pub stop: bool,
     pub volumes: bool,
-    /// The hidden `-a`: one-offs too.
-    pub all: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComposeStop {
+    pub globals: ComposeGlobals,
+    pub services: Vec<String>,
+    pub how: StopKind,
+    pub timeout: Option<i64>,
+    /// `kill -s`: the signal, where one was given.
+    pub signal: Option<String>,
+    /// `kill --remove-orphans`.
+    pub remove_orphans: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -61,8 +105,42 @@ pub struct ContainerRm {
     pub link: bool,
 }
 
+/// How processes are ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopKind {
+    Stop,
+    Kill,
+    Restart,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerStop {
+    pub references: Vec<String>,
+    pub how: StopKind,
+    pub timeout: Option<i64>,
+    /// `-s`, `--signal`.
+    pub signal: Option<String>,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VolumeRm {
     pub names: Vec<String>,
     pub force: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PruneScope {
+    Containers,
+    Volumes,
+    System,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prune {
+    pub scope: PruneScope,
+    /// `volume prune --all`: named volumes too.
+    pub all: bool,
+    /// `system prune --volumes`.
+    pub volumes: bool,
+    pub filters: Vec<String>,
 }
