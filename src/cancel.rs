@@ -9,7 +9,6 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
-    time::Duration,
 };
 
 use tokio::sync::broadcast;
@@ -32,7 +31,8 @@ pub enum Cause {
 
 /// A signal to the whole process group and the end of docker's socket are one wish; they arrive this close
 /// together.
-const SAME_WISH: Duration = Duration::from_millis(100);
+#[cfg(unix)]
+const SAME_WISH: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// With so many signals a person insists. As docker itself has it.
 const INSISTENCE: u32 = 3;

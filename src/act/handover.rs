@@ -13,7 +13,7 @@ use tokio::{process::Child, sync::broadcast::error::RecvError};
 
 use crate::{
     cancel::{Cancellation, Cause},
-    docker::program::{DockerProgram, ProgramError},
+    docker::program::{DockerProgram, ProgramError, feed},
     exit::Exit,
 };
 
@@ -26,6 +26,28 @@ pub async fn run_docker<S: AsRef<OsStr>>(
     arguments: &[S],
     cancellation: &Cancellation,
 ) -> Result<Exit, ProgramError> {
+    run(docker, arguments, None, cancellation).await
+}
+
+/// As `run_docker`, with a standard input that we have read already, as for `compose -f - down`.
+///
+/// # Errors
+/// Where docker cannot be started.
+pub async fn run_docker_with_input<S: AsRef<OsStr>>(
+    docker: &DockerProgram,
+    arguments: &[S],
+    input: Vec<u8>,
+    cancellation: &Cancellation,
+) -> Result<Exit, ProgramError> {
+    run(docker, arguments, Some(input), cancellation).await
+}
+
+async fn run<S: AsRef<OsStr>>(
+    docker: &DockerProgram,
+    arguments: &[S],
+    input: Option<Vec<u8>>,
+    cancellation: &Cancellation,
+) -> Result<Exit, ProgramError> {
     // From before the start on: a cancellation while docker starts must reach it.
     let mut events = cancellation.events();
     if cancellation.is_cancelled() {
@@ -33,12 +55,17 @@ pub async fn run_docker<S: AsRef<OsStr>>(
     }
     let _no_longer_ours = cancellation.hand_over();
     let mut command = docker.command(arguments);
-    command.stdin(Stdio::inherit()).stdout(Stdio::inherit()).stderr(Stdio::inherit());
+    let stdin = if input.is_some() { Stdio::piped() } else { Stdio::inherit() };
+    command.stdin(stdin).stdout(Stdio::inherit()).stderr(Stdio::inherit());
     let not_started = |cause: &std::io::Error| ProgramError::NotStarted {
         program: docker.path().to_owned(),
         cause: cause.to_string(),
     };
     let mut child = command.spawn().map_err(|error| not_started(&error))?;
+    if let Some(input) = input {
+        let pipe = child.stdin.take();
+        tokio::spawn(async move { feed(pipe, &input).await });
+    }
     let mut listening = true;
     loop {
         tokio::select! {
@@ -157,6 +184,16 @@ mod tests {
         let exit = run_docker(&program, &[ready.as_os_str()], &cancellation).await.unwrap();
         waiting.await.unwrap();
         assert_eq!(exit, Exit::Docker(42));
+    }
+
+    #[tokio::test]
+    async fn an_input_that_we_have_read_reaches_docker_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = docker(folder.path(), r#"[ "$(/bin/cat)" = "services: {}" ] && exit 9"#);
+        let input = b"services: {}\n".to_vec();
+        let exit =
+            run_docker_with_input(&program, &["-f", "-"], input, &Cancellation::manual()).await.unwrap();
+        assert_eq!(exit, Exit::Docker(9));
     }
 
     #[tokio::test]

@@ -2,13 +2,15 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    io,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::Duration,
 };
 
-use tokio::process::Command;
+use tokio::{
+    io::AsyncWriteExt as _,
+    process::{ChildStdin, Command},
+};
 
 use super::{
     endpoint::{self, EndpointError},
@@ -109,8 +111,8 @@ impl DockerProgram {
         command
     }
 
-    /// Runs `docker <globals> <arguments>` and takes what it writes. It gets no standard input, and is killed
-    /// when the caller no longer waits.
+    /// Runs `docker <globals> <arguments>` and takes what it writes. It gets no standard input, and is killed when the
+    /// caller no longer waits.
     ///
     /// # Errors
     /// Where it cannot be started, or takes longer than `limit`. That it fails is not an error here.
@@ -119,7 +121,20 @@ impl DockerProgram {
         arguments: &[S],
         limit: Duration,
     ) -> Result<NestedOutput, ProgramError> {
-        take_output(self.command(arguments), &self.path, arguments, limit).await
+        self.output_with_input(arguments, &[], limit).await
+    }
+
+    /// As `output`, with a standard input that we have read already, as for `compose -f - config`.
+    ///
+    /// # Errors
+    /// As `output`.
+    pub async fn output_with_input<S: AsRef<OsStr>>(
+        &self,
+        arguments: &[S],
+        input: &[u8],
+        limit: Duration,
+    ) -> Result<NestedOutput, ProgramError> {
+        take_output(self.command(arguments), &self.path, input, limit, words_of(arguments)).await
     }
 
     /// The compose plugin that docker would run, to be called by itself: it answers in half of docker's time.
@@ -167,16 +182,30 @@ impl ComposeProgram {
         command
     }
 
-    /// Runs `compose <arguments>` and takes what it writes; as `DockerProgram::output`.
+    /// Runs `compose <arguments>` and takes what it writes. It gets no standard input, and is killed when the
+    /// caller no longer waits.
     ///
     /// # Errors
-    /// Where it cannot be started, or takes longer than `limit`.
+    /// Where it cannot be started, or takes longer than `limit`. That it fails is not an error here.
     pub async fn output<S: AsRef<OsStr>>(
         &self,
         arguments: &[S],
         limit: Duration,
     ) -> Result<NestedOutput, ProgramError> {
-        take_output(self.command(arguments), &self.path, arguments, limit).await
+        self.output_with_input(arguments, &[], limit).await
+    }
+
+    /// As `output`, with a standard input that we have read already, as for `compose -f - config`.
+    ///
+    /// # Errors
+    /// As `output`.
+    pub async fn output_with_input<S: AsRef<OsStr>>(
+        &self,
+        arguments: &[S],
+        input: &[u8],
+        limit: Duration,
+    ) -> Result<NestedOutput, ProgramError> {
+        take_output(self.command(arguments), &self.path, input, limit, words_of(arguments)).await
     }
 }
 
@@ -197,26 +226,44 @@ fn plugin_folders(config: &Path, extra: Vec<PathBuf>, environment: &Environment)
     folders
 }
 
-async fn take_output<S: AsRef<OsStr>>(
+fn words_of<S: AsRef<OsStr>>(arguments: &[S]) -> String {
+    arguments.iter().map(|word| word.as_ref().to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+async fn take_output(
     mut command: Command,
     program: &Path,
-    arguments: &[S],
+    input: &[u8],
     limit: Duration,
+    words: String,
 ) -> Result<NestedOutput, ProgramError> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let not_started = |error: &io::Error| ProgramError::NotStarted {
-        program: program.to_owned(),
-        cause: super::error::in_words(error),
+    let stdin = if input.is_empty() { Stdio::null() } else { Stdio::piped() };
+    command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let run = async {
+        let mut child = command.spawn()?;
+        let pipe = child.stdin.take();
+        // Both at once: either pipe may fill up while the other is waited for.
+        let (_fed, output) = tokio::join!(feed(pipe, input), child.wait_with_output());
+        output
     };
-    match tokio::time::timeout(limit, command.output()).await {
+    match tokio::time::timeout(limit, run).await {
         Ok(Ok(output)) => {
             Ok(NestedOutput { status: output.status, stdout: output.stdout, stderr: output.stderr })
         }
-        Ok(Err(error)) => Err(not_started(&error)),
-        Err(_elapsed) => {
-            let words: Vec<_> = arguments.iter().map(|word| word.as_ref().to_string_lossy()).collect();
-            Err(ProgramError::TimedOut { command: words.join(" "), limit })
-        }
+        Ok(Err(error)) => Err(ProgramError::NotStarted {
+            program: program.to_owned(),
+            cause: super::error::in_words(&error),
+        }),
+        Err(_elapsed) => Err(ProgramError::TimedOut { command: words, limit }),
+    }
+}
+
+/// Writes a program's standard input and ends it. A program that does not read to the end may well have
+/// heard enough: its status tells.
+pub(crate) async fn feed(pipe: Option<ChildStdin>, input: &[u8]) {
+    if let Some(mut pipe) = pipe {
+        let _ = pipe.write_all(input).await;
+        let _ = pipe.shutdown().await;
     }
 }
 

@@ -92,3 +92,15 @@ async fn compose_is_called_as_docker_calls_it_from_the_first_folder_that_has_it(
     std::fs::write(config.join("config.json"), json.to_string()).unwrap();
     assert_eq!(found.compose(&environment).unwrap().path(), extra);
 }
+
+#[tokio::test]
+async fn what_was_on_our_standard_input_can_be_passed_on() {
+    let folder = tempfile::tempdir().unwrap();
+    program(folder.path(), "docker", "#!/bin/sh\nexec /bin/cat\n");
+    let environment = Environment::default().with("PATH", folder.path());
+    let docker = DockerProgram::find(&globals(&[]), &environment).unwrap();
+    // More than a pipe holds, in both directions.
+    let input = vec![b'x'; 1 << 20];
+    let output = docker.output_with_input(&["-f", "-"], &input, Duration::from_secs(60)).await.unwrap();
+    assert_eq!(output.stdout, input);
+}
