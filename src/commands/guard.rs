@@ -6,7 +6,8 @@ use super::{
 };
 use crate::{
     act::{events::Watch, handover},
-    exit,
+    cancel::Cancellation,
+    exit::Exit,
     inspect::{self, Depth},
     judge::{self, Judgement, loss_name},
     model::{
@@ -17,11 +18,11 @@ use crate::{
         verdict::{Severity, Verdict},
     },
     plan::{
-        self, CachedModel,
+        self, ComposeSource,
         parse::{Format, Parsed},
     },
     report::{
-        document::{By, Document, Exit, SCHEMA_VERSION, plan_rows},
+        document::{Document, SCHEMA_VERSION, Who, plan_rows},
         text, words,
     },
     settings::Settings,
@@ -44,30 +45,23 @@ struct Case<'a> {
 ///
 /// # Errors
 /// Where dbsafe cannot do its work; nothing was destroyed then.
-pub async fn run(app: &App, parsed: &Parsed) -> Result<u8, Failure> {
+pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
     if let Operation::Harmless { why } = &parsed.operation {
         if parsed.own.plan {
             app.ui.print(&format!("  {why}\n"));
-            return Ok(0);
+            return Ok(Exit::Done);
         }
-        return Ok(handover::run_docker(app, &parsed.docker_arguments).await?);
+        return Ok(handover::run_docker(&app.docker, &parsed.docker_arguments, &app.cancellation).await?);
     }
-    let model = CachedModel::new(handover::ComposeCommand::new(app));
+    let model = ComposeSource::new(app.docker.clone(), app.environment.clone());
     let plan = plan::plan(&parsed.operation, &app.engine, &model).await?;
     let settings = Settings::load_for(app, &plan)?;
     let mut evidence = inspect::inspect(&app.engine, &plan, Depth::Threatened).await;
     settings.cover(app, &plan, &mut evidence).await;
     let accepted = parsed.own.accept_loss.as_slice();
     let judgement = judge::judge(&plan, &evidence, |seen| settings.stance(&plan, seen, accepted));
-    let mut case = Case {
-        app,
-        parsed,
-        shown: shown(parsed),
-        plan,
-        evidence,
-        judgement,
-        snapshots: Vec::new(),
-    };
+    let mut case =
+        Case { app, parsed, shown: shown(parsed), plan, evidence, judgement, snapshots: Vec::new() };
     for note in settings.notes(&case.evidence, accepted) {
         app.ui.note(&note);
     }
@@ -84,6 +78,14 @@ pub async fn run(app: &App, parsed: &Parsed) -> Result<u8, Failure> {
     }
     case.warn();
     case.hand_over(&model).await
+}
+
+/// Completes when something cancels while the command is still ours: once docker has it, docker decides.
+pub async fn before_hand_over(cancellation: &Cancellation) {
+    cancellation.cancelled().await;
+    if cancellation.is_handed_over() {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// The command to show in hints.
@@ -138,7 +140,8 @@ impl Case<'_> {
         names.sort_unstable();
         names.dedup();
         if self.plan.undetermined.is_empty() {
-            let flags: Vec<String> = names.iter().map(|name| format!("--accept-loss {}", quoted(name))).collect();
+            let flags: Vec<String> =
+                names.iter().map(|name| format!("--accept-loss {}", quoted(name))).collect();
             ways.push(("lose it".to_owned(), self.with_flags(&flags.join(" "))));
         } else {
             let words: Vec<String> = self.parsed.docker_arguments.iter().map(|word| quoted(word)).collect();
@@ -169,36 +172,37 @@ impl Case<'_> {
     }
 
     /// Blocks, or lets a person choose. `None` means to go on.
-    async fn blocked(&mut self) -> Result<Option<u8>, Failure> {
+    async fn blocked(&mut self) -> Result<Option<Exit>, Failure> {
         let ui = self.app.ui;
         if self.parsed.own.format == Format::Json {
-            let status = self.block_status();
-            self.print_document(Exit { by: By::Dbsafe, status }).await;
-            return Ok(Some(status));
+            let exit = self.block_exit();
+            self.print_document(exit).await;
+            return Ok(Some(exit));
         }
         self.explain_block();
         if !ui.interactive || !self.plan.undetermined.is_empty() {
             ui.say(&text::choices(&self.ways_on(), &ui));
             ui.say(&format!("{} nothing was touched", ui.paint(Paint::Danger, "blocked:")));
-            return Ok(Some(self.block_status()));
+            return Ok(Some(self.block_exit()));
         }
         loop {
-            let names: Vec<String> = self.at_risk().iter().map(|evidence| loss_name(evidence).to_owned()).collect();
+            let names: Vec<String> =
+                self.at_risk().iter().map(|evidence| loss_name(evidence).to_owned()).collect();
             match prompt::choose(&ui, &names)? {
                 Choice::Details => ui.say(&text::plan(&self.plan, &ui)),
                 Choice::Stop => {
                     ui.say("stopped: nothing was touched");
-                    return Ok(Some(exit::DECLINED));
+                    return Ok(Some(Exit::Declined));
                 }
                 Choice::LoseIt => return Ok(None),
             }
         }
     }
 
-    fn block_status(&self) -> u8 {
+    fn block_exit(&self) -> Exit {
         match self.judgement.verdict {
-            Verdict::Undetermined => exit::UNDETERMINED,
-            Verdict::Allow | Verdict::Warn | Verdict::Block => exit::BLOCKED,
+            Verdict::Undetermined => Exit::Undetermined,
+            Verdict::Allow | Verdict::Warn | Verdict::Block => Exit::Blocked,
         }
     }
 
@@ -206,11 +210,17 @@ impl Case<'_> {
     fn warn(&self) {
         let now = self.app.now();
         for finding in &self.judgement.findings {
-            let Some(seen) = self.evidence.iter().find(|seen| judge::is_about(finding, seen)) else { continue };
+            let Some(seen) = self.evidence.iter().find(|seen| judge::is_about(finding, seen)) else {
+                continue;
+            };
             let name = clean(words::short(seen.volume.as_deref().unwrap_or(&seen.target.name)));
-            if let Some(accepted) = finding.suppressed.as_deref().filter(|_| finding.severity >= Severity::High) {
+            if let Some(accepted) =
+                finding.suppressed.as_deref().filter(|_| finding.severity >= Severity::High)
+            {
                 let lost = text::contents(seen, now);
-                self.app.ui.note(&format!("{name}: {} {lost} goes, accepted by {accepted}", text::engine(seen)));
+                self.app
+                    .ui
+                    .note(&format!("{name}: {} {lost} goes, accepted by {accepted}", text::engine(seen)));
             } else if finding.severity == Severity::Medium {
                 let line = match &seen.engine {
                     Some(_) => format!("{name}: {} stays; {}", text::engine(seen), text::backups(seen, now)),
@@ -221,13 +231,14 @@ impl Case<'_> {
         }
     }
 
-    async fn show_plan(&self) -> u8 {
+    async fn show_plan(&self) -> Exit {
         let ui = &self.app.ui;
         if self.parsed.own.format == Format::Json {
-            self.print_document(Exit { by: By::Dbsafe, status: 0 }).await;
-            return 0;
+            self.print_document(Exit::Done).await;
+            return Exit::Done;
         }
-        let mut out = format!("{} would do this:\n\n{}", self.parsed.operation.name(), text::plan(&self.plan, ui));
+        let mut out =
+            format!("{} would do this:\n\n{}", self.parsed.operation.name(), text::plan(&self.plan, ui));
         let told: Vec<&Evidence> = self.evidence.iter().collect();
         if !told.is_empty() {
             out.push_str(&format!("\nwhat is in it:\n\n{}", text::paragraphs(&told, self.app.now(), ui)));
@@ -240,7 +251,7 @@ impl Case<'_> {
         };
         out.push_str(&format!("\n{verdict}\n"));
         ui.print(&out);
-        0
+        Exit::Done
     }
 
     async fn print_document(&self, exit: Exit) {
@@ -254,7 +265,7 @@ impl Case<'_> {
             verdict: self.judgement.verdict,
             undetermined: &self.plan.undetermined,
             snapshots: &self.snapshots,
-            exit,
+            exit: Who { by: exit.by(), status: exit.status() },
         };
         match serde_json::to_string_pretty(&document) {
             Ok(json) => self.app.ui.print(&format!("{json}\n")),
@@ -263,22 +274,25 @@ impl Case<'_> {
     }
 
     /// Looks again by id, then runs the docker command and compares what it destroyed with the plan.
-    async fn hand_over(&self, model: &CachedModel<'_>) -> Result<u8, Failure> {
+    async fn hand_over(&self, model: &ComposeSource) -> Result<Exit, Failure> {
         let again = plan::plan(&self.parsed.operation, &self.app.engine, model).await?;
         if again.fingerprint() != self.plan.fingerprint() {
-            return Err(Failure::new("containers or volumes changed while they were looked at; nothing was touched")
-                .hint(format!("{}   looks again", self.shown)));
+            return Err(Failure::new(
+                "containers or volumes changed while they were looked at; nothing was touched",
+            )
+            .hint(format!("{}   looks again", self.shown)));
         }
         let json = self.parsed.own.format == Format::Json;
         let watch = Watch::start(&self.app.engine).await;
-        let status = handover::run_guarded(self.app, &self.parsed.docker_arguments, json).await?;
-        for difference in watch.compare(&self.plan, status == 0).await {
+        let arguments = &self.parsed.docker_arguments;
+        let exit = handover::run_docker(&self.app.docker, arguments, &self.app.cancellation).await?;
+        for difference in watch.compare(&self.plan, exit.status() == 0).await {
             self.app.ui.note(&difference);
         }
         if json {
-            self.print_document(Exit { by: By::Docker, status }).await;
+            self.print_document(exit).await;
         }
-        Ok(status)
+        Ok(exit)
     }
 }
 

@@ -2,5 +2,7 @@
 
 pub mod app;
 pub mod audit;
+mod completion;
+pub mod dispatch;
 pub mod guard;
 mod prompt;

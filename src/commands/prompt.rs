@@ -7,7 +7,7 @@ use crate::ui::{Ui, clean};
 
 /// What a person chose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Choice {
+pub(super) enum Choice {
     Details,
     Stop,
     LoseIt,
@@ -17,10 +17,12 @@ pub enum Choice {
 ///
 /// # Errors
 /// Where the terminal cannot be read.
-pub fn choose(ui: &Ui, names: &[String]) -> Result<Choice, Failure> {
-    let theme: Box<dyn Theme> = if ui.colour { Box::new(ColorfulTheme::default()) } else { Box::new(SimpleTheme) };
+pub(super) fn choose(ui: &Ui, names: &[String]) -> Result<Choice, Failure> {
+    let theme: Box<dyn Theme> =
+        if ui.colour { Box::new(ColorfulTheme::default()) } else { Box::new(SimpleTheme) };
     let items = ["stop here", "show everything that it would do", "go on, and lose it"];
-    let chosen = answer(Select::with_theme(&*theme).with_prompt("What now?").items(items).default(0).interact_opt())?;
+    let chosen =
+        answer(Select::with_theme(&*theme).with_prompt("What now?").items(items).default(0).interact_opt())?;
     match chosen.flatten() {
         Some(1) => Ok(Choice::Details),
         Some(2) => confirm(&*theme, ui, names),
@@ -34,7 +36,8 @@ fn confirm(theme: &dyn Theme, ui: &Ui, names: &[String]) -> Result<Choice, Failu
     names.dedup();
     for name in names {
         let prompt = format!("Type {} to lose what is in it", clean(name));
-        let typed = answer(Input::<String>::with_theme(theme).with_prompt(prompt).allow_empty(true).interact_text())?;
+        let typed =
+            answer(Input::<String>::with_theme(theme).with_prompt(prompt).allow_empty(true).interact_text())?;
         if typed.as_deref().map(str::trim) != Some(name) {
             ui.say("that is not its name");
             return Ok(Choice::Stop);
@@ -52,6 +55,8 @@ fn answer<T>(result: Result<T, dialoguer::Error>) -> Result<Option<T>, Failure> 
             let _ = console::Term::stderr().show_cursor();
             Ok(None)
         }
-        Err(dialoguer::Error::IO(error)) => Err(Failure::new(format!("the terminal could not be read: {error}"))),
+        Err(dialoguer::Error::IO(error)) => {
+            Err(Failure::new(format!("the terminal could not be read: {error}")))
+        }
     }
 }

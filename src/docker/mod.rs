@@ -7,6 +7,7 @@ pub mod endpoint;
 pub mod engine;
 pub mod environment;
 pub mod error;
+pub mod events;
 pub mod exec;
 pub mod globals;
 pub mod program;

@@ -4,7 +4,11 @@
 //! Nothing is pulled and nothing runs. Every helper carries the label `dbsafe.helper`, so that planning
 //! never takes one for a target and the next run finds what a kill left behind.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use bollard::{
     models::{ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions},
@@ -15,6 +19,7 @@ use bollard::{
 };
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
+use jiff::Timestamp;
 
 use super::{archive::Place, dial::EngineError, engine::Engine};
 use crate::model::container::label;
@@ -31,11 +36,38 @@ pub struct Sight {
     pub folders: Vec<String>,
 }
 
-/// A helper container. Call `remove` when done; what a kill leaves behind the next run sweeps away.
+/// A helper container. Call `remove` when done. Where its owner is dropped instead (Ctrl-C), `leave_nothing`
+/// removes it at the end of the process; what a kill leaves behind the next helper's maker sweeps away.
 pub struct Helper {
     engine: Engine,
     container: String,
     image: String,
+}
+
+/// Helpers of this process that are not yet removed, and how many are being made.
+static ALIVE: Mutex<Alive> = Mutex::new(Alive { making: 0, helpers: Vec::new() });
+
+struct Alive {
+    making: usize,
+    helpers: Vec<(Engine, String, String)>,
+}
+
+fn alive() -> MutexGuard<'static, Alive> {
+    ALIVE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes every helper that this process made and has not removed. Call it before the process ends.
+pub async fn leave_nothing() {
+    for _ in 0..200 {
+        if alive().making == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let left = std::mem::take(&mut alive().helpers);
+    for (engine, container, image) in left {
+        Helper { engine, container, image }.remove().await;
+    }
 }
 
 impl Helper {
@@ -44,6 +76,23 @@ impl Helper {
     /// # Errors
     /// Where the engine refuses; nothing is left behind then.
     pub async fn create(engine: &Engine, sight: &Sight) -> Result<Self, EngineError> {
+        alive().making += 1;
+        let (engine, sight) = (engine.clone(), sight.clone());
+        // A task of its own: whoever waits for it may be dropped, and the helper must not be lost then.
+        let made = tokio::spawn(async move {
+            let (made, ()) = tokio::join!(Self::make(&engine, &sight), sweep(&engine, Timestamp::now()));
+            let mut alive = alive();
+            alive.making -= 1;
+            if let Ok(helper) = &made {
+                alive.helpers.push((engine.clone(), helper.container.clone(), helper.image.clone()));
+            }
+            made
+        });
+        made.await
+            .unwrap_or_else(|_panicked| Err(EngineError::unexpected("making a helper container failed")))
+    }
+
+    async fn make(engine: &Engine, sight: &Sight) -> Result<Self, EngineError> {
         let image = import_empty_image(engine).await?;
         let volumes = sight.volumes.iter().enumerate().map(|(index, name)| Mount {
             typ: Some(MountType::VOLUME),
@@ -100,6 +149,7 @@ impl Helper {
         // A helper that cannot be removed is swept away by a later run; the look itself has succeeded.
         let _ = self.engine.api().remove_container(&self.container, Some(options)).await;
         remove_image(&self.engine, &self.image).await;
+        alive().helpers.retain(|(_, container, _)| *container != self.container);
     }
 }
 
@@ -136,7 +186,7 @@ async fn remove_image(engine: &Engine, image: &str) {
 }
 
 /// Removes helpers that a killed run left behind. Failures are left to the next run.
-pub async fn sweep(engine: &Engine, now: jiff::Timestamp) {
+async fn sweep(engine: &Engine, now: Timestamp) {
     if let Ok(containers) = engine.containers().await {
         for left in containers.iter().filter(|container| super::engine::is_helper(&container.labels)) {
             let Ok(Some(container)) = engine.container(&left.id).await else { continue };
@@ -150,13 +200,13 @@ pub async fn sweep(engine: &Engine, now: jiff::Timestamp) {
     let options = ListImagesOptions { filters: Some(filters), all: true, ..ListImagesOptions::default() };
     if let Ok(images) = engine.api().list_images(Some(options)).await {
         for image in images {
-            if is_stale(jiff::Timestamp::from_second(image.created).ok(), now) {
+            if is_stale(Timestamp::from_second(image.created).ok(), now) {
                 remove_image(engine, &image.id).await;
             }
         }
     }
 }
 
-fn is_stale(created: Option<jiff::Timestamp>, now: jiff::Timestamp) -> bool {
+fn is_stale(created: Option<Timestamp>, now: Timestamp) -> bool {
     created.is_some_and(|created| now.duration_since(created).unsigned_abs() > STALE_AFTER)
 }
