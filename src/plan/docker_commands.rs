@@ -76,9 +76,9 @@ async fn name_containers(
         match resolve(engine, reference).await? {
             Ok(container) => {
                 let id = container.id.clone();
-                if !state.inspected.contains_key(&id) {
-                    steps.containers.push(Step { id: id.clone(), does, cause: cause.to_owned() });
-                    state.inspected.insert(id, container);
+                // Named twice, it is removed once.
+                if state.inspected.insert(id.clone(), container).is_none() {
+                    steps.containers.push(Step { id, does, cause: cause.to_owned() });
                 }
             }
             Err(note) => steps.notes.push(note),
