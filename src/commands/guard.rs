@@ -60,7 +60,7 @@ pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
     settings.cover(app, &plan, &mut evidence).await;
     let accepted = parsed.own.accept_loss.as_slice();
     let judgement = judge::judge(&plan, &evidence, |seen| settings.stance(&plan, seen, accepted));
-    let mut case =
+    let case =
         Case { app, parsed, shown: shown(parsed), plan, evidence, judgement, snapshots: Vec::new() };
     for note in settings.notes(&case.evidence, accepted) {
         app.ui.note(&note);
@@ -172,7 +172,7 @@ impl Case<'_> {
     }
 
     /// Blocks, or lets a person choose. `None` means to go on.
-    async fn blocked(&mut self) -> Result<Option<Exit>, Failure> {
+    async fn blocked(&self) -> Result<Option<Exit>, Failure> {
         let ui = self.app.ui;
         if self.parsed.own.format == Format::Json {
             let exit = self.block_exit();
