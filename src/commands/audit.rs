@@ -25,7 +25,7 @@ use crate::{
     report::{
         document::{EngineRef, SCHEMA_VERSION},
         table, text,
-        words::short,
+        words::{count, short},
     },
     settings::Settings,
     ui::{Paint, clean},
@@ -292,7 +292,7 @@ impl<'a> Report<'a> {
 }
 
 fn summary(plan: &Plan, findings: &[Finding]) -> Summary {
-    let count = |severity| {
+    let number = |severity| {
         findings
             .iter()
             .filter(|f| f.severity == severity && f.id != judge::UNDETERMINED && f.suppressed.is_none())
@@ -301,10 +301,10 @@ fn summary(plan: &Plan, findings: &[Finding]) -> Summary {
     Summary {
         containers: plan.containers.len(),
         dangling_volumes: plan.volumes.len(),
-        critical: count(Severity::Critical),
-        high: count(Severity::High),
-        medium: count(Severity::Medium),
-        low: count(Severity::Low),
+        critical: number(Severity::Critical),
+        high: number(Severity::High),
+        medium: number(Severity::Medium),
+        low: number(Severity::Low),
         undetermined: findings.iter().filter(|finding| finding.id == judge::UNDETERMINED).count(),
     }
 }
@@ -357,13 +357,16 @@ fn as_text(app: &App, plan: &Plan, evidence: &[Evidence], findings: &[Finding], 
     .filter(|(count, _)| *count > 0)
     .map(|(count, word)| format!("{count} {word}"))
     .collect();
-    let others =
+    let all = plan.containers.len();
+    let safe =
         plan.containers.iter().filter(|planned| !at_risk.contains(planned.container.id.as_str())).count();
+    let rest = match (safe, all) {
+        (0, _) => String::new(),
+        (safe, all) if safe == all => format!("; {} hold nothing to lose", count(all as u64, "container")),
+        (safe, all) => format!("; {safe} of {} hold nothing to lose", count(all as u64, "container")),
+    };
     let risks = if parts.is_empty() { "nothing at risk".to_owned() } else { parts.join(", ") };
-    out.push_str(&format!(
-        "\n{risks}; {others} more of {} containers hold nothing to lose\n",
-        plan.containers.len()
-    ));
+    out.push_str(&format!("\n{risks}{rest}\n"));
     out
 }
 

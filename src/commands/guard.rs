@@ -60,8 +60,7 @@ pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
     settings.cover(app, &plan, &mut evidence).await;
     let accepted = parsed.own.accept_loss.as_slice();
     let judgement = judge::judge(&plan, &evidence, |seen| settings.stance(&plan, seen, accepted));
-    let case =
-        Case { app, parsed, shown: shown(parsed), plan, evidence, judgement, snapshots: Vec::new() };
+    let case = Case { app, parsed, shown: shown(parsed), plan, evidence, judgement, snapshots: Vec::new() };
     for note in settings.notes(&case.evidence, accepted) {
         app.ui.note(&note);
     }
@@ -132,9 +131,6 @@ impl Case<'_> {
     fn ways_on(&self) -> Vec<(String, String)> {
         let mut ways = Vec::new();
         let at_risk = self.at_risk();
-        if at_risk.iter().any(|e| e.presence == Presence::Found) && self.plan.undetermined.is_empty() {
-            ways.push(("save it, then go on".to_owned(), self.with_flags("--snapshot")));
-        }
         ways.push(("see everything".to_owned(), self.with_flags("--plan")));
         let mut names: Vec<&str> = at_risk.iter().map(|evidence| loss_name(evidence)).collect();
         names.sort_unstable();
