@@ -90,7 +90,7 @@ impl Default for Policy {
 /// Whose backups a rule tells of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selector {
-    /// A compose service.
+    /// A compose service: `db`, or with its project, `shop/db`.
     Service(String),
     /// A volume, by its name on the engine.
     Volume(String),

@@ -23,7 +23,7 @@ use crate::{
     model::{
         container::{Container, label},
         plan::Plan,
-        policy::{BackupSource, Mode, OnSurvivors, Policy},
+        policy::{BackupSource, Mode, OnSurvivors, Policy, Selector},
     },
 };
 
@@ -171,6 +171,20 @@ impl Settings {
     pub fn project_here(&self) -> Option<&ProjectFile> {
         self.projects.get(self.here?)
     }
+}
+
+/// The user's file is for every project: a service there must say whose it is.
+fn projects_are_named(file: &SettingsFile) -> Result<(), Failure> {
+    for rule in &file.backups {
+        if let Selector::Service(name) = &rule.value.selector
+            && !name.contains('/')
+        {
+            let place = format!("the settings in {}, line {}", file.path.display(), rule.line);
+            return Err(Failure::usage(format!("{place}: the service {name} may be of any project"))
+                .hint(format!("write service = \"PROJECT/{name}\"")));
+        }
+    }
+    Ok(())
 }
 
 /// The folder of the compose file that made a container.

@@ -210,14 +210,19 @@ impl Settings {
     }
 
     fn by_acceptance(&self, plan: &Plan, seen: &Evidence) -> Option<String> {
-        let governing = self.governing(plan, seen).filter(Governing::may_loosen);
-        let files: [Option<&SettingsFile>; 2] =
-            [self.user.as_ref(), governing.map(|governing| &governing.project.file)];
-        let fits =
-            |accept: &Acceptance| accept.check == judge::check_id(seen) && self.names(&accept.target, seen);
-        files.into_iter().flatten().find_map(|file| {
+        let by = |file: &SettingsFile, named: &dyn Fn(&str) -> bool| {
+            let fits = |accept: &Acceptance| accept.check == judge::check_id(seen) && named(&accept.target);
             let accept = file.accepts.iter().find(|accept| fits(&accept.value))?;
             Some(format!("{}:{}: {}", file.path.display(), accept.line, accept.value.reason))
+        };
+        let with_project =
+            |name: &str| seen.location != Location::NamedVolume && is_service(name, seen, false);
+        // The user's file is for every project: there a bare service means nothing.
+        let own = |name: &str| name == loss_name(seen) || with_project(name);
+        let by_user = self.user.as_ref().and_then(|file| by(file, &own));
+        by_user.or_else(|| {
+            let governing = self.governing(plan, seen).filter(Governing::may_loosen)?;
+            by(&governing.project.file, &|name| self.names(name, seen) || with_project(name))
         })
     }
 
@@ -273,6 +278,15 @@ impl Settings {
             None => self.projects.iter().map(|project| &project.file).find(strict),
         };
         file.map(|file| file.path.display().to_string())
+    }
+}
+
+/// Whether a name is this data's compose service: `db`, where a bare one is clear, or `shop/db`.
+pub(super) fn is_service(name: &str, seen: &Evidence, bare_is_clear: bool) -> bool {
+    let service = seen.target.service.as_deref();
+    match name.split_once('/') {
+        Some((project, own)) => seen.target.project.as_deref() == Some(project) && service == Some(own),
+        None => bare_is_clear && service == Some(name),
     }
 }
 

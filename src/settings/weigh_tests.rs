@@ -223,14 +223,19 @@ fn a_service_of_two_projects_names_neither() {
 fn a_name_that_means_nothing_at_risk_is_told() {
     let settings = settings("", "", false);
     let seen = evidence(Location::WritableLayer);
-    assert_eq!(settings.notes(&[seen.clone()], &["shop-db-1".into()]), Vec::<String>::new());
+    assert_eq!(settings.notes(std::slice::from_ref(&seen), &["shop-db-1".into()]), Vec::<String>::new());
     assert!(settings.notes(&[seen], &["shop".into()])[0].contains("nothing at risk has this name"));
 }
 
 #[test]
 fn acceptances_are_of_one_check() {
-    let accept = "[[accept]]\ncheck = \"data-in-writable-layer\"\ntarget = \"db\"\nreason = \"tests\"";
-    let settings = settings(accept, "", false);
+    let accept = |target: &str| {
+        format!("[[accept]]\ncheck = \"data-in-writable-layer\"\ntarget = {target:?}\nreason = \"tests\"")
+    };
+    // The user's file is for every project: a bare service would be everybody's.
+    let bare = settings(&accept("db"), "", false);
+    assert_eq!(accepted(&bare, &plan(&[], &[]), &evidence(Location::WritableLayer), &[]), None);
+    let settings = settings(&accept("shop/db"), "", false);
     let plan = plan(&[], &[]);
     let reason = accepted(&settings, &plan, &evidence(Location::WritableLayer), &[]);
     assert_eq!(reason.as_deref(), Some("/home/a/config.toml:1: tests"));
