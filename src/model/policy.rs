@@ -122,6 +122,19 @@ pub enum Program {
 }
 
 impl Program {
+    /// What it is asked for: a repository, a command line.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        match self {
+            Self::Restic { repository: detail }
+            | Self::Borg { repository: detail }
+            | Self::PgBackRest { stanza: detail }
+            | Self::Object { url: detail }
+            | Self::Command { line: detail } => detail,
+            Self::Kopia => "true",
+        }
+    }
+
     /// Its name for people.
     #[must_use]
     pub fn name(&self) -> &'static str {

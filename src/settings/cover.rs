@@ -217,3 +217,7 @@ fn rank(status: CoverageStatus) -> u8 {
 fn undetermined(why: String) -> Coverage {
     Coverage { status: CoverageStatus::Undetermined, detail: Some(why), ..Coverage::none() }
 }
+
+#[cfg(test)]
+#[path = "cover_tests.rs"]
+mod tests;

@@ -64,15 +64,15 @@ pub fn needs_trust(file: &SettingsFile) -> Vec<(String, usize)> {
     }
     for rule in &file.backups {
         if let BackupSource::Program(program) = &rule.value.source {
-            keys.push((format!("backup by {}", program.name()), rule.line));
+            keys.push((format!("backup by {} = {:?}", program.name(), program.detail()), rule.line));
         }
     }
     for accept in &file.accepts {
-        keys.push((format!("accept {:?}", accept.value.check), accept.line));
+        keys.push((format!("accept {} of {}", accept.value.check, accept.value.target), accept.line));
     }
     // Copies of the data would go there.
     if let Some(remote) = &file.remote {
-        keys.push(("remote".to_owned(), remote.line));
+        keys.push((format!("remote = {:?}", remote.value), remote.line));
     }
     keys.sort_by_key(|(_, line)| *line);
     keys
@@ -128,6 +128,7 @@ impl Settings {
                 .hint("create it, or unset DBSAFE_CONFIG"));
             }
         }
+        settings.user.as_ref().map_or(Ok(()), projects_are_named)?;
         let trust = Trust::load(place::home(environment).as_deref());
         settings.here = settings.find(here, &trust)?;
         for container in plan.containers.iter().map(|planned| &planned.container) {
@@ -201,3 +202,7 @@ pub fn working_directory() -> Result<PathBuf, Failure> {
     std::env::current_dir()
         .map_err(|error| Failure::new(format!("the working directory cannot be told: {error}")))
 }
+
+#[cfg(test)]
+#[path = "gather_tests.rs"]
+mod gather_tests;
