@@ -129,7 +129,8 @@ impl Settings {
         let project = self.project_here()?;
         let folder_name = project.file.path.parent().and_then(Path::file_name).unwrap_or_default();
         let by_name = normal(&folder_name.to_string_lossy());
-        let is_own = holder.container.is_none() && seen.target.project.as_ref() == Some(&by_name);
+        let is_volume = seen.target.kind == TargetKind::Volume;
+        let is_own = is_volume && seen.target.project.as_ref() == Some(&by_name);
         Some(Governing { project, is_own })
     }
 
