@@ -3,7 +3,7 @@
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::commands::audit::AuditArgs;
+use crate::commands::{audit::AuditArgs, config::ConfigArgs};
 
 /// Stands in front of every Docker command that can destroy a database
 #[derive(Debug, Parser)]
@@ -43,6 +43,7 @@ Exit status: docker's own, or
 #[derive(Debug, Subcommand)]
 pub enum OwnCommand {
     Audit(AuditArgs),
+    Config(ConfigArgs),
     Completion(CompletionArgs),
 }
 

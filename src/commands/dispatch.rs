@@ -6,7 +6,7 @@ use clap::Parser as _;
 
 use super::{
     app::{App, Failure},
-    audit, completion, guard,
+    audit, completion, config, guard,
 };
 use crate::{
     cancel::Cancellation,
@@ -95,6 +95,7 @@ async fn run_command(
             let app = || App::new(ui, globals.clone(), environment.clone(), cancellation.clone());
             return match command {
                 OwnCommand::Audit(arguments) => audit::run(&app()?, &arguments).await,
+                OwnCommand::Config(arguments) => config::run(&ui, &environment, &arguments),
                 OwnCommand::Completion(arguments) => Ok(completion::run(&ui, &arguments)),
             };
         }

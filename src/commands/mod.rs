@@ -3,6 +3,7 @@
 pub mod app;
 pub mod audit;
 mod completion;
+pub mod config;
 pub mod dispatch;
 pub mod guard;
 mod prompt;

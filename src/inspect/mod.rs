@@ -4,6 +4,7 @@
 //! where the engines that seem to run would keep their data; then only what nothing has explained: writable
 //! layers, volumes, memory file systems. What cannot be seen is undetermined, never absent.
 
+pub mod backups;
 mod hit;
 mod layer;
 mod listing;
