@@ -398,3 +398,60 @@ fn with_an_accepted_loss_the_command_is_dockers_own() {
     assert!(ran.stderr.contains("Removed"), "{}", ran.stderr);
     assert!(stack.containers().is_empty());
 }
+
+#[test]
+fn a_recent_whole_dump_of_this_database_lets_it_pass_and_no_other_does() {
+    let stack = with_payments(LAYER);
+    let name = stack.container("db");
+    stack.write(".dbsafe.toml", "[[backup]]\nservice = \"db\"\nfiles = \"backups/*\"\n");
+    let ran = stack.dbsafe(&["down"]).expect(10);
+    assert!(ran.stderr.contains("no file matches") || ran.stderr.contains("none found"), "{}", ran.stderr);
+    let dump = |program: &str, to: &str| {
+        let file = stack.folder.join("backups").join(to);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let inside = format!("{program} > /tmp/dump");
+        stack.engine.docker(&["exec", &name, "sh", "-c", &inside]).expect(0);
+        stack.engine.docker(&["cp", &format!("{name}:/tmp/dump"), file.to_str().unwrap()]).expect(0);
+        std::fs::read(&file).unwrap()
+    };
+    let whole = dump("pg_dump -U postgres -Fc postgres", "shop.dump");
+    let ran = stack.dbsafe(&["down", "--plan"]).expect(0);
+    assert!(ran.stdout.contains("backup:") && ran.stdout.contains("go through"), "{}", ran.stdout);
+    // Cut off, of another database, too old, empty.
+    stack.write("backups/shop.dump", "");
+    stack.dbsafe(&["down"]).expect(10);
+    std::fs::write(stack.folder.join("backups/shop.dump"), &whole[..whole.len() - 40]).unwrap();
+    let ran = stack.dbsafe(&["down"]).expect(10);
+    assert!(ran.stderr.contains("cut off"), "{}", ran.stderr);
+    stack.engine.docker(&["exec", &name, "createdb", "-U", "postgres", "other"]).expect(0);
+    dump("pg_dump -U postgres -Fc other", "shop.dump");
+    stack.dbsafe(&["down"]).expect(10);
+    dump("pg_dump -U postgres postgres", "shop.dump");
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(48 * 3600);
+    let file = std::fs::File::options().write(true).open(stack.folder.join("backups/shop.dump")).unwrap();
+    file.set_modified(old).unwrap();
+    stack.dbsafe(&["down"]).expect(10);
+    // Longer ages loosen, so a project's file cannot ask for them by itself.
+    stack.write(
+        ".dbsafe.toml",
+        "[policy]\nmax_backup_age = \"7d\"\nmode = \"disposable\"\n[[backup]]\nservice = \"db\"\nfiles = \"backups/*\"\n",
+    );
+    let ran = stack.dbsafe(&["down"]).expect(10);
+    assert!(ran.stderr.contains("trust"), "{}", ran.stderr);
+    stack.write(".dbsafe.toml", "[policy]\nmax_backup_agee = \"7d\"\n");
+    let ran = stack.dbsafe(&["down"]).expect(2);
+    assert!(ran.stderr.contains(".dbsafe.toml") && ran.stderr.contains("max_backup_age"), "{}", ran.stderr);
+    payments_are_there(&stack);
+}
+
+#[test]
+fn a_disposable_stack_goes_silently_and_stays_visible_in_the_audit() {
+    let yaml = LAYER.replace(
+        "    network_mode: none\n",
+        "    network_mode: none\n    labels: { dbsafe.policy: disposable }\n",
+    );
+    let stack = with_payments(&yaml);
+    let ran = stack.engine.dbsafe(&["audit", &stack.name]).expect(0);
+    assert!(ran.stdout.contains(&stack.container("db")), "{}", ran.stdout);
+    stack.dbsafe(&["down"]).expect(0);
+}

@@ -15,6 +15,7 @@ use crate::{
         evidence::{Evidence, Presence},
         operation::Operation,
         plan::Plan,
+        policy::AcceptLoss,
         verdict::{Severity, Verdict},
     },
     plan::{
@@ -70,7 +71,7 @@ pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
     match case.judgement.verdict {
         Verdict::Allow | Verdict::Warn => {}
         Verdict::Block | Verdict::Undetermined => {
-            if let Some(status) = case.blocked().await? {
+            if let Some(status) = case.blocked(&settings).await? {
                 return Ok(status);
             }
         }
@@ -168,7 +169,7 @@ impl Case<'_> {
     }
 
     /// Blocks, or lets a person choose. `None` means to go on.
-    async fn blocked(&self) -> Result<Option<Exit>, Failure> {
+    async fn blocked(&self, settings: &Settings) -> Result<Option<Exit>, Failure> {
         let ui = self.app.ui;
         if self.parsed.own.format == Format::Json {
             let exit = self.block_exit();
@@ -176,7 +177,9 @@ impl Case<'_> {
             return Ok(Some(exit));
         }
         self.explain_block();
-        if !ui.interactive || !self.plan.undetermined.is_empty() {
+        let never =
+            self.at_risk().iter().any(|seen| settings.accept_loss(&self.plan, seen) == AcceptLoss::Never);
+        if !ui.interactive || never || !self.plan.undetermined.is_empty() {
             ui.say(&text::choices(&self.ways_on(), &ui));
             ui.say(&format!("{} nothing was touched", ui.paint(Paint::Danger, "blocked:")));
             return Ok(Some(self.block_exit()));
