@@ -20,6 +20,7 @@ use bollard::{
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
+use tokio::task::JoinHandle;
 
 use super::{archive::Place, dial::EngineError, engine::Engine};
 use crate::model::container::label;
@@ -38,18 +39,19 @@ pub struct Sight {
 
 /// A helper container. Call `remove` when done. Where its owner is dropped instead (Ctrl-C), `leave_nothing`
 /// removes it at the end of the process; what a kill leaves behind the next helper's maker sweeps away.
+#[derive(Clone)]
 pub struct Helper {
     engine: Engine,
     container: String,
     image: String,
 }
 
-/// Helpers of this process that are not yet removed, and how many are being made.
-static ALIVE: Mutex<Alive> = Mutex::new(Alive { making: 0, helpers: Vec::new() });
+/// Helpers of this process that are not yet removed, and how many are being made or removed this moment.
+static ALIVE: Mutex<Alive> = Mutex::new(Alive { busy: 0, helpers: Vec::new() });
 
 struct Alive {
-    making: usize,
-    helpers: Vec<(Engine, String, String)>,
+    busy: usize,
+    helpers: Vec<Helper>,
 }
 
 fn alive() -> MutexGuard<'static, Alive> {
@@ -58,15 +60,15 @@ fn alive() -> MutexGuard<'static, Alive> {
 
 /// Removes every helper that this process made and has not removed. Call it before the process ends.
 pub async fn leave_nothing() {
-    for _ in 0..200 {
-        if alive().making == 0 {
+    for _ in 0..1000 {
+        let left = std::mem::take(&mut alive().helpers);
+        for helper in left {
+            helper.remove_later();
+        }
+        if alive().busy == 0 {
             break;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    let left = std::mem::take(&mut alive().helpers);
-    for (engine, container, image) in left {
-        Helper { engine, container, image }.remove().await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
@@ -76,15 +78,15 @@ impl Helper {
     /// # Errors
     /// Where the engine refuses; nothing is left behind then.
     pub async fn create(engine: &Engine, sight: &Sight) -> Result<Self, EngineError> {
-        alive().making += 1;
+        alive().busy += 1;
         let (engine, sight) = (engine.clone(), sight.clone());
         // A task of its own: whoever waits for it may be dropped, and the helper must not be lost then.
         let made = tokio::spawn(async move {
             let (made, ()) = tokio::join!(Self::make(&engine, &sight), sweep(&engine, Timestamp::now()));
             let mut alive = alive();
-            alive.making -= 1;
+            alive.busy -= 1;
             if let Ok(helper) = &made {
-                alive.helpers.push((engine.clone(), helper.container.clone(), helper.image.clone()));
+                alive.helpers.push(helper.clone());
             }
             made
         });
@@ -143,13 +145,27 @@ impl Helper {
         Place::new(&self.engine, &self.container, &format!("/b/{index}"))
     }
 
+    /// Lets go of the helper: it is removed while other things go on, at the latest by `leave_nothing`.
+    pub fn remove_later(self) -> JoinHandle<()> {
+        {
+            let mut alive = alive();
+            alive.busy += 1;
+            alive.helpers.retain(|helper| helper.container != self.container);
+        }
+        // A task of its own, so that nobody who stops waiting stops it.
+        tokio::spawn(async move {
+            let options = RemoveContainerOptions { force: true, ..RemoveContainerOptions::default() };
+            // What cannot be removed is swept away by a later run; the look itself has succeeded.
+            let _ = self.engine.api().remove_container(&self.container, Some(options)).await;
+            remove_image(&self.engine, &self.image).await;
+            alive().busy -= 1;
+        })
+    }
+
     /// Removes the helper and its image.
     pub async fn remove(self) {
-        let options = RemoveContainerOptions { force: true, ..RemoveContainerOptions::default() };
-        // A helper that cannot be removed is swept away by a later run; the look itself has succeeded.
-        let _ = self.engine.api().remove_container(&self.container, Some(options)).await;
-        remove_image(&self.engine, &self.image).await;
-        alive().helpers.retain(|(_, container, _)| *container != self.container);
+        // It fails only where the runtime ends, which `leave_nothing` waits for.
+        let _ = self.remove_later().await;
     }
 }
 
