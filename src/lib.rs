@@ -16,6 +16,7 @@ pub mod judge;
 pub mod model;
 pub mod plugin;
 pub mod report;
+pub mod store;
 pub mod ui;
 
 use std::{ffi::OsString, io::Write as _, process::ExitCode};

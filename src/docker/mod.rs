@@ -11,3 +11,4 @@ pub mod exec;
 pub mod globals;
 pub mod program;
 pub mod scratch;
+pub mod tar_stream;
