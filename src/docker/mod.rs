@@ -2,6 +2,7 @@
 
 pub mod archive;
 mod connector;
+pub mod control;
 pub mod dial;
 pub mod endpoint;
 pub mod engine;
