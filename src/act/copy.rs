@@ -94,7 +94,10 @@ pub async fn download(
 
 /// Looks at each chunk and writes it. A stream without its end is an error, so that a part never passes for
 /// the whole.
-fn drain(mut chunks: mpsc::Receiver<Bytes>, mut writer: ArtifactWriter) -> Result<(Written, Census), CopyError> {
+fn drain(
+    mut chunks: mpsc::Receiver<Bytes>,
+    mut writer: ArtifactWriter,
+) -> Result<(Written, Census), CopyError> {
     let mut scan = TarScan::counting();
     while let Some(chunk) = chunks.blocking_recv() {
         scan.feed(&chunk)?;
@@ -224,7 +227,8 @@ pub async fn put_file(place: &Place, file: &Path, name: &str, owner: (u64, u64))
         let mut whole = io::Cursor::new(header.as_bytes().to_vec()).chain(source.take(size)).chain(&*tail);
         loop {
             let mut chunk = vec![0; CHUNK_BYTES];
-            let chunk = read_full(&mut whole, &mut chunk).map(|count| Bytes::copy_from_slice(&chunk[..count]));
+            let chunk =
+                read_full(&mut whole, &mut chunk).map(|count| Bytes::copy_from_slice(&chunk[..count]));
             let end = chunk.as_ref().map_or(true, Bytes::is_empty);
             // The engine hung up, and says why itself.
             if end && chunk.is_ok() || sender.blocking_send(chunk).is_err() || end {

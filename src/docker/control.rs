@@ -79,14 +79,22 @@ impl Engine {
             2 => ChangeKind::Deleted,
             _ => ChangeKind::Added,
         };
-        Ok(raw.unwrap_or_default().into_iter().map(|raw| Change { path: raw.path, kind: kind(raw.kind) }).collect())
+        Ok(raw
+            .unwrap_or_default()
+            .into_iter()
+            .map(|raw| Change { path: raw.path, kind: kind(raw.kind) })
+            .collect())
     }
 
     /// Creates a container; its id.
     ///
     /// # Errors
     /// Where the engine refuses: a name that is taken, an image that is gone.
-    pub async fn create_container_raw(&self, name: Option<&str>, body: &Value) -> Result<String, EngineError> {
+    pub async fn create_container_raw(
+        &self,
+        name: Option<&str>,
+        body: &Value,
+    ) -> Result<String, EngineError> {
         let path = match name {
             Some(name) => format!("/containers/create?name={}", encode(name)),
             None => "/containers/create".to_owned(),
@@ -176,9 +184,16 @@ impl Engine {
     ///
     /// # Errors
     /// Where the engine refuses.
-    pub async fn connect_network(&self, network: &str, container: &str, endpoint: &Value) -> Result<(), EngineError> {
+    pub async fn connect_network(
+        &self,
+        network: &str,
+        container: &str,
+        endpoint: &Value,
+    ) -> Result<(), EngineError> {
         let body = json!({"Container": container, "EndpointConfig": endpoint});
-        self.call(Method::POST, &format!("/networks/{}/connect", encode(network)), Some(&body)).await.map(drop)
+        self.call(Method::POST, &format!("/networks/{}/connect", encode(network)), Some(&body))
+            .await
+            .map(drop)
     }
 
     /// The exit status and the last lines of a container's log, for the message why it did not come up.

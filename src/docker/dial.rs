@@ -201,7 +201,9 @@ impl Transport {
                 return Ok(serde_json::Value::Null);
             }
             serde_json::from_slice(&bytes).map_err(|error| {
-                EngineError::Unexpected(format!("the Docker engine's answer to {path} is not understood: {error}"))
+                EngineError::Unexpected(format!(
+                    "the Docker engine's answer to {path} is not understood: {error}"
+                ))
             })
         };
         match limit {

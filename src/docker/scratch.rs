@@ -135,7 +135,8 @@ pub async fn sweep_run(engine: &Engine, token: &str) {
     };
     for container in engine.containers().await.unwrap_or_default() {
         if is_ours(&container.labels) {
-            let options = RemoveContainerOptions { force: true, v: true, ..RemoveContainerOptions::default() };
+            let options =
+                RemoveContainerOptions { force: true, v: true, ..RemoveContainerOptions::default() };
             let _ = engine.api().remove_container(&container.id, Some(options)).await;
         }
     }
