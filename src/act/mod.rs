@@ -1,5 +1,11 @@
 //! What changes anything: snapshots, restores, handing over to docker. Only this part of the program acts.
 
 pub mod copy;
+mod dump;
 pub mod handover;
+mod layer;
 pub mod progress;
+mod recipe;
+mod resume;
+pub mod snapshot;
+mod verify;

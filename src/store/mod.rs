@@ -20,8 +20,8 @@ use std::{
 pub use catalogue::{Listing, Stored, Unreadable};
 pub use lock::Holder;
 pub use outcome::Outcome;
-pub use verify::{FileFault, verify_files};
-pub use writer::{ArtifactWriter, Compression, Secrets, SnapshotWriter, Written, plain_name};
+pub use verify::{FileFault, fault_of, verify_files};
+pub use writer::{ArtifactWriter, Compression, ContainerSecrets, Secrets, SnapshotWriter, Written, plain_name};
 
 /// The folder of snapshots in the home folder.
 const SNAPSHOTS: &str = "snapshots";

@@ -30,7 +30,8 @@ pub fn verify_files(stored: &Stored, progress: &mut dyn FnMut(u64)) -> Vec<FileF
     artifacts.filter_map(check).collect()
 }
 
-fn fault_of(path: &std::path::Path, artifact: &Artifact, progress: &mut dyn FnMut(u64)) -> Option<String> {
+/// What is wrong with one artifact, in a clause; `None` where it is as it was written. Blocks.
+pub fn fault_of(path: &std::path::Path, artifact: &Artifact, progress: &mut dyn FnMut(u64)) -> Option<String> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) => return Some(error.to_string()),

@@ -9,6 +9,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{
@@ -17,8 +18,23 @@ use super::{
 };
 use crate::model::manifest::Manifest;
 
-/// Environment values by container id, as `NAME=value` pairs.
-pub type Secrets = BTreeMap<String, Vec<String>>;
+/// What of each container may be secret, by its id.
+pub type Secrets = BTreeMap<String, ContainerSecrets>;
+
+/// What of a container may be secret, and is needed to create it again.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ContainerSecrets {
+    /// `NAME=value` pairs.
+    pub environment: Vec<String>,
+    /// `Cmd`, `Entrypoint` and `Healthcheck`, as its inspection has them: passwords stand in command lines.
+    pub config: BTreeMap<String, serde_json::Value>,
+}
+
+impl std::fmt::Debug for ContainerSecrets {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("ContainerSecrets(hidden)")
+    }
+}
 
 /// Level 1 keeps pace with the engine, and holds a window of half a megabyte.
 const LEVEL: i32 = 1;
