@@ -109,8 +109,8 @@ fn drain(
     Ok((writer.finish()?, census))
 }
 
-/// Unpacks a `.tar.zst` of ours in a folder of a container. Everything in it must lie below `root`; a stream
-/// that would leave it is cut before it does.
+/// Unpacks a `.tar.zst` of ours in a folder of a container. Everything in it must lie below `root` and in none
+/// of the `forbidden` places (absolute, in the container); a stream that would leave is cut before it does.
 ///
 /// # Errors
 /// Where the file is damaged or hostile, the folder is not there, or the engine refuses.
@@ -118,12 +118,20 @@ pub async fn upload(
     place: &Place,
     file: &Path,
     root: Option<&str>,
+    forbidden: &[String],
     progress: &Arc<dyn Progress>,
 ) -> Result<Census, CopyError> {
     let (sender, receiver) = mpsc::channel::<io::Result<Bytes>>(CHUNKS);
-    let (path, root, meter) = (file.to_owned(), root.map(str::to_owned), Arc::clone(progress));
+    let base = place.base.trim_matches('/');
+    let below = |path: &String| {
+        let path = path.trim_matches('/');
+        let rest = if base.is_empty() { path } else { path.strip_prefix(base)?.strip_prefix('/')? };
+        (!rest.is_empty()).then(|| rest.to_owned())
+    };
+    let scan = TarScan::guarding(root).but_not_in(forbidden.iter().filter_map(below).collect());
+    let (path, meter) = (file.to_owned(), Arc::clone(progress));
     let source = tokio::task::spawn_blocking(move || {
-        let read = pump(&path, root.as_deref(), &sender, meter.as_ref());
+        let read = pump(&path, scan, &sender, meter.as_ref());
         if read.is_err() {
             // Ends the request without an end of the stream, so that the engine takes it for broken.
             let _ = sender.blocking_send(Err(io::Error::other("the archive is refused")));
@@ -145,13 +153,12 @@ pub async fn upload(
 
 fn pump(
     path: &Path,
-    root: Option<&str>,
+    mut scan: TarScan,
     sender: &mpsc::Sender<io::Result<Bytes>>,
     progress: &dyn Progress,
 ) -> Result<Census, CopyError> {
     let unreadable = |cause| CopyError::Read { path: path.to_owned(), cause };
     let mut decoder = decoder(path).map_err(unreadable)?;
-    let mut scan = TarScan::guarding(root);
     loop {
         let mut chunk = vec![0; CHUNK_BYTES];
         let count = read_full(&mut decoder, &mut chunk).map_err(unreadable)?;

@@ -7,7 +7,10 @@ use tokio::sync::mpsc;
 
 use super::snapshot::SnapshotError;
 use crate::{
-    docker::{engine::Engine, exec::{Exec, ExecError}},
+    docker::{
+        engine::Engine,
+        exec::{Exec, ExecError},
+    },
     engines::recipe::{Dump, Told, parse_told},
     store::{ArtifactWriter, Written},
 };
@@ -47,7 +50,8 @@ pub(super) async fn ask(
     script: &str,
     more: &[(&str, &str)],
 ) -> Result<Told, SnapshotError> {
-    let ran = engine.exec_streamed(&server.container, server.exec(script, more), MAX_TOLD_BYTES, async |_| Ok(()));
+    let ran =
+        engine.exec_streamed(&server.container, server.exec(script, more), MAX_TOLD_BYTES, async |_| Ok(()));
     let (status, stderr) = ran.await.map_err(|error| SnapshotError::Dump(error.to_string()))?;
     finished(status, &stderr)
 }
@@ -97,7 +101,8 @@ pub(super) async fn dump(
         })
         .await;
     drop(sender);
-    let written = sink.await.map_err(|_panicked| SnapshotError::Dump("writing the dump failed".to_owned()))?;
+    let written =
+        sink.await.map_err(|_panicked| SnapshotError::Dump("writing the dump failed".to_owned()))?;
     let (mut writer, ends) = match (ran, written) {
         (Ok((status, stderr)), Ok((writer, ends))) => {
             let told = finished(status, &stderr)?;
@@ -122,7 +127,8 @@ pub(super) async fn dump(
         whole(ends.tail.windows(trailer.len()).any(|window| window == trailer), "its end is missing")?;
     }
     let finishing = tokio::task::spawn_blocking(move || writer.finish());
-    let written = finishing.await.map_err(|_panicked| SnapshotError::Dump("writing the dump failed".to_owned()))??;
+    let written =
+        finishing.await.map_err(|_panicked| SnapshotError::Dump("writing the dump failed".to_owned()))??;
     Ok((written, ends.told.unwrap_or_default()))
 }
 

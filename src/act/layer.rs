@@ -18,8 +18,16 @@ use crate::{
 };
 
 /// What the engine itself writes into every container.
-const ENGINES_OWN: [&str; 8] =
-    ["/proc", "/sys", "/dev", "/.dockerenv", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/run/.containerenv"];
+const ENGINES_OWN: [&str; 8] = [
+    "/proc",
+    "/sys",
+    "/dev",
+    "/.dockerenv",
+    "/etc/hosts",
+    "/etc/hostname",
+    "/etc/resolv.conf",
+    "/run/.containerenv",
+];
 
 /// What to fetch of a layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,9 +40,9 @@ pub(super) struct Piece {
 /// What of a layer is to be saved. `elsewhere` are the places that are saved by themselves.
 pub(super) fn pieces(changes: &[Change], container: &Container, elsewhere: &[String]) -> Vec<Piece> {
     let mounts = container.mounts.iter().map(|mount| mount.destination.as_str());
-    let outside: Vec<&str> =
-        mounts.chain(elsewhere.iter().map(String::as_str)).chain(ENGINES_OWN).collect();
-    let mut sorted: Vec<&Change> = changes.iter().filter(|change| change.kind != ChangeKind::Deleted).collect();
+    let outside: Vec<&str> = mounts.chain(elsewhere.iter().map(String::as_str)).chain(ENGINES_OWN).collect();
+    let mut sorted: Vec<&Change> =
+        changes.iter().filter(|change| change.kind != ChangeKind::Deleted).collect();
     sorted.sort_by(|a, b| a.path.split('/').cmp(b.path.split('/')));
     let mut pieces: Vec<Piece> = Vec::new();
     for change in sorted {
@@ -44,7 +52,8 @@ pub(super) fn pieces(changes: &[Change], container: &Container, elsewhere: &[Str
             continue;
         }
         let holds_outside = outside.iter().any(|outside| is_within(outside, path));
-        pieces.push(Piece { path: path.to_owned(), whole: change.kind == ChangeKind::Added && !holds_outside });
+        pieces
+            .push(Piece { path: path.to_owned(), whole: change.kind == ChangeKind::Added && !holds_outside });
     }
     pieces
 }
@@ -125,7 +134,8 @@ fn repack(
                 .collect(),
             None => Vec::new(),
         };
-        builder.append_pax_extensions(attributes.iter().map(|(key, value)| (key.as_str(), value.as_slice())))?;
+        builder
+            .append_pax_extensions(attributes.iter().map(|(key, value)| (key.as_str(), value.as_slice())))?;
         let mut header = entry.header().clone();
         let kind = header.entry_type();
         let link = entry.link_name_bytes().map(|bytes| bytes.into_owned());
@@ -204,7 +214,8 @@ mod tests {
         ]
         .map(|(kind, path)| Change { path: path.to_owned(), kind });
         let pieces = pieces(&changes, &container(&["/data/volume"]), &["/srv/pg".to_owned()]);
-        let shown: Vec<(&str, bool)> = pieces.iter().map(|piece| (piece.path.as_str(), piece.whole)).collect();
+        let shown: Vec<(&str, bool)> =
+            pieces.iter().map(|piece| (piece.path.as_str(), piece.whole)).collect();
         let expected = [
             ("/data", false),
             ("/data/other", true),

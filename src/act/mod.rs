@@ -8,4 +8,6 @@ pub mod progress;
 mod recipe;
 mod resume;
 pub mod snapshot;
+pub mod targets;
+pub mod undo;
 mod verify;

@@ -30,7 +30,8 @@ pub(super) async fn of_container(
 ) -> Result<(ContainerRecipe, ContainerSecrets), EngineError> {
     let raw = engine.inspect_raw(&container.id).await?;
     let image = engine.image_raw(&container.image_id).await?;
-    let digests = image.as_ref().and_then(|image| image["RepoDigests"].as_array()).cloned().unwrap_or_default();
+    let digests =
+        image.as_ref().and_then(|image| image["RepoDigests"].as_array()).cloned().unwrap_or_default();
     let mut config = raw["Config"].as_object().cloned().unwrap_or_default();
     let secrets = ContainerSecrets {
         environment: container.environment.clone(),
@@ -49,7 +50,8 @@ pub(super) async fn of_container(
     if config.get("Hostname").and_then(Value::as_str).is_some_and(|name| container.id.starts_with(name)) {
         config.remove("Hostname");
     }
-    let names = container.environment.iter().map(|pair| pair.split('=').next().unwrap_or_default().to_owned());
+    let names =
+        container.environment.iter().map(|pair| pair.split('=').next().unwrap_or_default().to_owned());
     let recipe = ContainerRecipe {
         id: container.id.clone(),
         name: container.name.clone(),
@@ -150,7 +152,17 @@ pub(super) async fn of_networks(
         }
         let Some(raw) = engine.network_raw(name).await? else { continue };
         let mut body = Map::new();
-        for part in ["Name", "Driver", "EnableIPv4", "EnableIPv6", "Internal", "Attachable", "Options", "Labels", "IPAM"] {
+        for part in [
+            "Name",
+            "Driver",
+            "EnableIPv4",
+            "EnableIPv6",
+            "Internal",
+            "Attachable",
+            "Options",
+            "Labels",
+            "IPAM",
+        ] {
             if let Some(value) = raw.get(part).filter(|value| !value.is_null()) {
                 body.insert(part.to_owned(), value.clone());
             }

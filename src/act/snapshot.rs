@@ -20,7 +20,7 @@ use crate::{
         archive::Place,
         engine::Engine,
         error::EngineError,
-        scratch::{Helper, Sight, sweep_run, run_token},
+        scratch::{Helper, Sight, run_token, sweep_run},
     },
     engines::recipe::recipe as engine_recipe,
     exit::Exit,
@@ -213,7 +213,9 @@ impl Draft {
             let Some(kind) = evidence.engine.as_deref() else { continue };
             let Some(recipe) = engine_recipe(kind) else { continue };
             let planned = request.plan.containers.iter().find(|p| p.container.id == evidence.target.id);
-            let Some(planned) = planned.filter(|planned| planned.container.state.has_processes()) else { continue };
+            let Some(planned) = planned.filter(|planned| planned.container.state.has_processes()) else {
+                continue;
+            };
             let key = (evidence.target.id.clone(), kind.to_owned());
             if dumped.contains(&key) {
                 continue;
@@ -292,7 +294,9 @@ impl Draft {
 
     /// Copies the volumes that go, each through a helper that sees it alone.
     async fn copy_volumes(&mut self, request: &Request<'_>) -> Result<(), SnapshotError> {
-        for (index, name) in self.volumes.iter().map(|volume| volume.name.clone()).enumerate().collect::<Vec<_>>() {
+        for (index, name) in
+            self.volumes.iter().map(|volume| volume.name.clone()).enumerate().collect::<Vec<_>>()
+        {
             let evidence: Vec<&Evidence> =
                 request.evidence.iter().filter(|seen| seen.volume.as_deref() == Some(&name)).collect();
             let size = evidence.iter().filter_map(|seen| seen.size_bytes).max();
@@ -326,9 +330,8 @@ impl Draft {
             let root = Place::new(request.engine, &container.id, "/");
             let name = plain_name(&container.name);
             let mut elsewhere: Vec<String> = Vec::new();
-            let in_layer = |seen: &&Evidence| {
-                seen.target.id == container.id && seen.location == Location::WritableLayer
-            };
+            let in_layer =
+                |seen: &&Evidence| seen.target.id == container.id && seen.location == Location::WritableLayer;
             for (index, seen) in request.evidence.iter().filter(in_layer).enumerate() {
                 let path = seen.path.trim_end_matches('/');
                 let is_folder = root.stat(path).await?.is_some_and(|stat| stat.is_dir);
@@ -359,7 +362,8 @@ impl Draft {
             artifact.parent = Some("/".to_owned());
             artifact.entries = census.entries;
             let files = request.evidence.iter().filter(in_layer);
-            let loose = files.filter(|seen| !elsewhere.iter().any(|place| is_within(&seen.path, place))).next();
+            let loose =
+                files.filter(|seen| !elsewhere.iter().any(|place| is_within(&seen.path, place))).next();
             let mut item = match loose {
                 Some(seen) => item_of(seen),
                 None => plain_item(container_target(container), Location::WritableLayer, "/"),
@@ -512,7 +516,13 @@ fn container_target(container: &Container) -> TargetRef {
 }
 
 fn volume_target(name: &str) -> TargetRef {
-    TargetRef { kind: TargetKind::Volume, id: name.to_owned(), name: name.to_owned(), project: None, service: None }
+    TargetRef {
+        kind: TargetKind::Volume,
+        id: name.to_owned(),
+        name: name.to_owned(),
+        project: None,
+        service: None,
+    }
 }
 
 fn item_of(evidence: &Evidence) -> Item {

@@ -1,12 +1,7 @@
 //! Proves a snapshot: a server of the same image is started on a copy, without a network, and compared with
 //! the fingerprint; where there is no server to start, every artifact is read back.
 
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -42,8 +37,23 @@ const READY_EVERY: Duration = Duration::from_millis(150);
 const QUESTION_LIMIT: Duration = Duration::from_secs(20);
 /// What of a container's `HostConfig` its server may need to start. No network, no devices, no privileges.
 const HOST_PARTS: &[&str] = &[
-    "ShmSize", "Memory", "MemorySwap", "NanoCpus", "CpuQuota", "CpuPeriod", "Ulimits", "CapAdd", "CapDrop",
-    "SecurityOpt", "Tmpfs", "GroupAdd", "UsernsMode", "Init", "Runtime", "ReadonlyRootfs", "OomScoreAdj",
+    "ShmSize",
+    "Memory",
+    "MemorySwap",
+    "NanoCpus",
+    "CpuQuota",
+    "CpuPeriod",
+    "Ulimits",
+    "CapAdd",
+    "CapDrop",
+    "SecurityOpt",
+    "Tmpfs",
+    "GroupAdd",
+    "UsernsMode",
+    "Init",
+    "Runtime",
+    "ReadonlyRootfs",
+    "OomScoreAdj",
 ];
 
 /// What is to be proved.
@@ -131,7 +141,8 @@ impl Subject<'_> {
                 if let Some(fault) = fault_of(&path, artifact, &mut |bytes| progress.advance(bytes)) {
                     return Proof::Failed(format!("{}: {fault}", artifact.file));
                 }
-                let is_archive = matches!(artifact.kind, ArtifactKind::PhysicalCopy | ArtifactKind::WritableLayer);
+                let is_archive =
+                    matches!(artifact.kind, ArtifactKind::PhysicalCopy | ArtifactKind::WritableLayer);
                 if is_archive {
                     match copy::inspect_archive(&path, artifact.root.as_deref()) {
                         Ok(census) if census.entries == artifact.entries => {}
@@ -141,7 +152,11 @@ impl Subject<'_> {
                 }
             }
             let count = artifacts.len();
-            Proof::Read(if count == 1 { "1 file read back".to_owned() } else { format!("{count} files read back") })
+            Proof::Read(if count == 1 {
+                "1 file read back".to_owned()
+            } else {
+                format!("{count} files read back")
+            })
         });
         reading.await.map_err(|_panicked| SnapshotError::Refused("reading back failed".to_owned()))
     }
@@ -173,10 +188,14 @@ impl Subject<'_> {
             return Ok(None);
         }
         if self.engine.image_raw(&recipe.image_id).await?.is_none() {
-            return Ok(Some(Proof::Unknown(format!("the image of {} is not on the engine any more", recipe.name))));
+            return Ok(Some(Proof::Unknown(format!(
+                "the image of {} is not on the engine any more",
+                recipe.name
+            ))));
         }
         self.progress.stage(&format!("restoring {} beside itself", recipe.name), None);
-        let scratch = match Scratch::create(self, recipe, offline.first().filter(|_| served.is_empty())).await {
+        let scratch = match Scratch::create(self, recipe, offline.first().filter(|_| served.is_empty())).await
+        {
             Ok(scratch) => scratch,
             Err(SnapshotError::Engine(error)) if error.status().is_some() => {
                 return Ok(Some(Proof::Unknown(format!("a scratch container for {}: {error}", recipe.name))));
@@ -216,7 +235,14 @@ impl Scratch {
                     let name = format!("dbsafe-scratch-{}-{}", run_token(), volumes.len());
                     let labels = Labels::from([(label::HELPER.to_owned(), run_token().to_owned())]);
                     engine.create_volume(&name, "local", &Labels::new(), &labels).await?;
-                    fill_volume(engine, &name, &subject.folder.join(&artifact.file), artifact, subject.progress).await?;
+                    fill_volume(
+                        engine,
+                        &name,
+                        &subject.folder.join(&artifact.file),
+                        artifact,
+                        subject.progress,
+                    )
+                    .await?;
                     volumes.push(name.clone());
                     name
                 }
@@ -239,8 +265,15 @@ impl Scratch {
 
     /// Unpacks what was in the writable layer, and what only the server had.
     async fn fill_layer(&self, subject: &Subject<'_>, recipe: &ContainerRecipe) -> Result<(), SnapshotError> {
-        fill_layer(&self.engine, &self.container, subject.folder, subject.manifest, &recipe.id, subject.progress)
-            .await
+        fill_layer(
+            &self.engine,
+            &self.container,
+            subject.folder,
+            subject.manifest,
+            &recipe.id,
+            subject.progress,
+        )
+        .await
     }
 
     /// Starts the server and compares.
@@ -318,7 +351,8 @@ impl Scratch {
     async fn wait_until_ready(&self, server: &Server, how: &Recipe) -> Option<String> {
         let deadline = tokio::time::Instant::now() + READY_LIMIT;
         loop {
-            let asked = self.engine.exec(&self.container, server.exec(how.ready, &[]), QUESTION_LIMIT, 1 << 16).await;
+            let asked =
+                self.engine.exec(&self.container, server.exec(how.ready, &[]), QUESTION_LIMIT, 1 << 16).await;
             if asked.is_ok_and(|answer| answer.succeeded()) {
                 return None;
             }
@@ -369,7 +403,9 @@ impl Scratch {
 pub(super) fn copy_of<'a>(manifest: &'a Manifest, volume: &str) -> Option<&'a Artifact> {
     let own = |item: &&Item| item.volume.as_deref() == Some(volume);
     let copies = manifest.items.iter().filter(own).flat_map(|item| &item.artifacts);
-    copies.into_iter().find(|artifact| artifact.kind == ArtifactKind::PhysicalCopy && artifact.parent.is_none())
+    copies
+        .into_iter()
+        .find(|artifact| artifact.kind == ArtifactKind::PhysicalCopy && artifact.parent.is_none())
 }
 
 /// Unpacks the copy of a volume into another, which nothing else mounts meanwhile.
@@ -385,8 +421,10 @@ pub(super) async fn fill_volume(
     let parent = Place::new(engine, helper.container(), "/v");
     // The only root is the folder that a helper mounts its first volume at.
     let unpacked = match artifact.root.as_deref() {
-        Some("0") => copy::upload(&parent, file, Some("0"), progress).await.map(drop),
-        _ => Err(copy::CopyError::Tar(crate::docker::tar_stream::TarFault::Damaged("its root is not a volume's"))),
+        Some("0") => copy::upload(&parent, file, Some("0"), &[], progress).await.map(drop),
+        _ => Err(copy::CopyError::Tar(crate::docker::tar_stream::TarFault::Damaged(
+            "its root is not a volume's",
+        ))),
     };
     helper.remove().await;
     Ok(unpacked?)
@@ -404,6 +442,7 @@ pub(super) async fn fill_layer(
 ) -> Result<(), SnapshotError> {
     let own = manifest.items.iter().filter(|item| item.target.id == from);
     let artifacts: Vec<&Artifact> = own.flat_map(|item| &item.artifacts).collect();
+    let mounted = mount_points(manifest, from);
     let order = [ArtifactKind::WritableLayer, ArtifactKind::PhysicalCopy, ArtifactKind::Rdb];
     for kind in order {
         for artifact in artifacts.iter().filter(|artifact| artifact.kind == kind) {
@@ -416,12 +455,25 @@ pub(super) async fn fill_layer(
                 }
                 (ArtifactKind::Rdb, None) => {}
                 (_, root) => {
-                    copy::upload(&place, &file, root.as_deref(), progress).await?;
+                    copy::upload(&place, &file, root.as_deref(), &mounted, progress).await?;
                 }
             }
         }
     }
     Ok(())
+}
+
+/// Where a container has something mounted: none of it is its writable layer.
+fn mount_points(manifest: &Manifest, container: &str) -> Vec<String> {
+    let Some(recipe) = manifest.containers.iter().find(|recipe| recipe.id == container) else {
+        return Vec::new();
+    };
+    let volumes = recipe.volumes.keys().cloned();
+    let binds = recipe.host_config["Binds"].as_array().into_iter().flatten();
+    let binds = binds.filter_map(|bind| Some(bind.as_str()?.splitn(3, ':').nth(1)?.to_owned()));
+    let mounts = recipe.host_config["Mounts"].as_array().into_iter().flatten();
+    let mounts = mounts.filter_map(|mount| Some(mount["Target"].as_str()?.to_owned()));
+    volumes.chain(binds).chain(mounts).collect()
 }
 
 /// Counts everything in a server.

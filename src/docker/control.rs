@@ -148,6 +148,23 @@ impl Engine {
         self.transport.send_json(Method::DELETE, &path, None, None).await.map(drop)
     }
 
+    /// Removes a container that does not run, and none of its volumes.
+    ///
+    /// # Errors
+    /// Where it runs, or the engine refuses.
+    pub async fn remove_container(&self, id: &str) -> Result<(), EngineError> {
+        let path = format!("/containers/{}", encode(id));
+        self.transport.send_json(Method::DELETE, &path, None, None).await.map(drop)
+    }
+
+    /// Removes a network that we made.
+    ///
+    /// # Errors
+    /// Where it is in use, or the engine refuses.
+    pub async fn remove_network(&self, name: &str) -> Result<(), EngineError> {
+        self.call(Method::DELETE, &format!("/networks/{}", encode(name)), None).await.map(drop)
+    }
+
     /// Creates a volume.
     ///
     /// # Errors

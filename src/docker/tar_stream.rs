@@ -85,6 +85,8 @@ enum State {
 #[derive(Debug, Default)]
 struct Guard {
     root: Option<String>,
+    /// Places below the target that are not the target's own, in plain form.
+    forbidden: Vec<String>,
     links: HashSet<String>,
 }
 
@@ -100,8 +102,17 @@ impl TarScan {
     /// link of the same archive.
     #[must_use]
     pub fn guarding(root: Option<&str>) -> Self {
-        let guard = Guard { root: root.map(str::to_owned), links: HashSet::new() };
+        let guard = Guard { root: root.map(str::to_owned), ..Guard::default() };
         Self { guard: Some(guard), ..Self::default() }
+    }
+
+    /// Refuses also what lies in one of these places, relative to where the stream is unpacked.
+    #[must_use]
+    pub fn but_not_in(mut self, places: Vec<String>) -> Self {
+        if let Some(guard) = &mut self.guard {
+            guard.forbidden = places;
+        }
+        self
     }
 
     /// Looks at the next bytes. A fault means that they must not be passed on.
@@ -277,6 +288,12 @@ impl Guard {
     fn check(&mut self, head: &Head) -> Result<(), TarFault> {
         let outside = || TarFault::Outside(head.path.clone());
         let path = self.place(&head.path).ok_or_else(outside)?;
+        let is_in = |place: &String| {
+            path.strip_prefix(place.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        if self.forbidden.iter().any(is_in) {
+            return Err(outside());
+        }
         let mut parent = path.as_str();
         while let Some((above, _name)) = parent.rsplit_once('/') {
             if self.links.contains(above) {
@@ -444,6 +461,19 @@ mod tests {
             let bytes = builder.into_inner().unwrap();
             let refused = scan(&bytes, TarScan::guarding(Some("pg")), 512);
             assert!(matches!(refused, Err(TarFault::Outside(_))), "{entries:?}: {refused:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_mounted_below_is_not_written_to() {
+        let mut builder = tar::Builder::new(Vec::new());
+        entry(&mut builder, tar::EntryType::Regular, "srv/../srv/bind/x", "", b"");
+        let mut plain = tar::Builder::new(Vec::new());
+        entry(&mut plain, tar::EntryType::Regular, "./srv//bind/x", "", b"");
+        for builder in [builder, plain] {
+            let bytes = builder.into_inner().unwrap();
+            let guard = TarScan::guarding(None).but_not_in(vec!["srv/bind".to_owned()]);
+            assert!(matches!(scan(&bytes, guard, 512), Err(TarFault::Outside(_))));
         }
     }
 

@@ -21,7 +21,9 @@ pub use catalogue::{Listing, Stored, Unreadable};
 pub use lock::Holder;
 pub use outcome::Outcome;
 pub use verify::{FileFault, fault_of, verify_files};
-pub use writer::{ArtifactWriter, Compression, ContainerSecrets, Secrets, SnapshotWriter, Written, plain_name};
+pub use writer::{
+    ArtifactWriter, Compression, ContainerSecrets, Secrets, SnapshotWriter, Written, plain_name,
+};
 
 /// The folder of snapshots in the home folder.
 const SNAPSHOTS: &str = "snapshots";

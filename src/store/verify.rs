@@ -31,7 +31,11 @@ pub fn verify_files(stored: &Stored, progress: &mut dyn FnMut(u64)) -> Vec<FileF
 }
 
 /// What is wrong with one artifact, in a clause; `None` where it is as it was written. Blocks.
-pub fn fault_of(path: &std::path::Path, artifact: &Artifact, progress: &mut dyn FnMut(u64)) -> Option<String> {
+pub fn fault_of(
+    path: &std::path::Path,
+    artifact: &Artifact,
+    progress: &mut dyn FnMut(u64),
+) -> Option<String> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) => return Some(error.to_string()),
