@@ -20,6 +20,7 @@ pub mod plan;
 pub mod plugin;
 pub mod report;
 pub mod settings;
+pub mod store;
 pub mod ui;
 
 use std::{ffi::OsString, io::Write as _, process::ExitCode};

@@ -1,4 +1,14 @@
-//! What changes anything: handing over to docker. Only this part of the program acts.
+//! What changes anything: snapshots, restores, handing over to docker. Only this part of the program acts.
 
+pub mod copy;
+mod dump;
 pub mod events;
 pub mod handover;
+mod layer;
+pub mod progress;
+mod recipe;
+mod resume;
+pub mod snapshot;
+pub mod targets;
+pub mod undo;
+mod verify;

@@ -157,6 +157,21 @@ impl Place {
         .await
     }
 
+    /// Who owns a path: user and group; `None` where nothing is there.
+    ///
+    /// # Errors
+    /// As `read`.
+    pub async fn owner(&self, path: &str) -> Result<Option<(u64, u64)>, EngineError> {
+        let Some(stream) = self.stream(path).await? else { return Ok(None) };
+        in_background(stream, move |reader| {
+            let mut archive = tar::Archive::new(reader);
+            let Some(entry) = archive.entries()?.next() else { return Ok(None) };
+            let entry = entry?;
+            Ok(Some((entry.header().uid()?, entry.header().gid()?)))
+        })
+        .await
+    }
+
     /// Walks everything below a folder, in the archive's order, until the visitor has seen enough or the
     /// limits are reached. A path that is not there is a complete walk of nothing.
     ///

@@ -170,6 +170,69 @@ impl Transport {
         }
     }
 
+    /// Sends JSON and reads what comes back; `Null` where nothing does. Without a limit it waits for as long
+    /// as the engine works.
+    ///
+    /// # Errors
+    /// Where the engine does not answer, refuses, or answers something else.
+    pub async fn send_json(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&serde_json::Value>,
+        limit: Option<Duration>,
+    ) -> Result<serde_json::Value, EngineError> {
+        let inner = &self.inner;
+        let bytes = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
+        let answer = async {
+            let request = http::Request::builder()
+                .method(method)
+                .uri(format!("http://docker{path}"))
+                .header(http::header::CONTENT_TYPE, "application/json")
+                .body(bollard::body_full(bytes))
+                .map_err(|error| EngineError::Unexpected(format!("{path} is no address: {error}")))?;
+            let response = inner.send(request, None).await?;
+            let status = response.status();
+            let bytes = inner.collect(response).await?;
+            if !status.is_success() && status != StatusCode::NOT_MODIFIED {
+                return Err(refused(status, &bytes));
+            }
+            if bytes.iter().all(u8::is_ascii_whitespace) {
+                return Ok(serde_json::Value::Null);
+            }
+            serde_json::from_slice(&bytes).map_err(|error| {
+                EngineError::Unexpected(format!(
+                    "the Docker engine's answer to {path} is not understood: {error}"
+                ))
+            })
+        };
+        match limit {
+            Some(limit) => inner.limited(limit, answer).await,
+            None => answer.await,
+        }
+    }
+
+    /// Puts a stream, such as an archive. No time limit.
+    ///
+    /// # Errors
+    /// Where the engine does not answer or refuses, or the stream fails.
+    pub async fn put_stream(
+        &self,
+        path: &str,
+        content: impl Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static,
+    ) -> Result<(), EngineError> {
+        let request = http::Request::builder()
+            .method(Method::PUT)
+            .uri(format!("http://docker{path}"))
+            .header(http::header::CONTENT_TYPE, "application/x-tar")
+            .body(bollard::body_try_stream(content))
+            .map_err(|error| EngineError::Unexpected(format!("{path} is no address: {error}")))?;
+        let response = self.inner.send(request, None).await?;
+        let status = response.status();
+        let bytes = self.inner.collect(response).await?;
+        if status.is_success() { Ok(()) } else { Err(refused(status, &bytes)) }
+    }
+
     /// The body of a path as it comes, without a time limit; `None` where the engine says that nothing is
     /// there.
     ///

@@ -50,6 +50,9 @@ pub enum ExecError {
     TimedOut(Duration),
     #[error("answered more than we read")]
     TooMuch,
+    /// What its output was for failed, in one clause.
+    #[error("{0}")]
+    Sink(String),
     #[error("could not be asked: {0}")]
     Engine(#[from] bollard::errors::Error),
 }
@@ -71,6 +74,28 @@ impl Engine {
     }
 
     async fn exec_unlimited(&self, id: &str, exec: Exec, max_bytes: usize) -> Result<ExecOutput, ExecError> {
+        let mut stdout = Vec::new();
+        let (status, stderr) = self
+            .exec_streamed(id, exec, max_bytes, async |message| {
+                stdout.extend_from_slice(&message);
+                if stdout.len() > max_bytes { Err(ExecError::TooMuch) } else { Ok(()) }
+            })
+            .await?;
+        Ok(ExecOutput { status, stdout, stderr })
+    }
+
+    /// Runs a program, and hands over its standard output as it comes. Returns its exit status and its
+    /// standard error, of which at most `max_errors` bytes are read.
+    ///
+    /// # Errors
+    /// Where the container does not run, there is too much on standard error, or `take` fails.
+    pub async fn exec_streamed(
+        &self,
+        id: &str,
+        exec: Exec,
+        max_errors: usize,
+        mut take: impl AsyncFnMut(bytes::Bytes) -> Result<(), ExecError>,
+    ) -> Result<(i64, Vec<u8>), ExecError> {
         let options = CreateExecOptions {
             attach_stdout: Some(true),
             attach_stderr: Some(true),
@@ -81,17 +106,19 @@ impl Engine {
         };
         let created = self.api().create_exec(id, options).await?;
         let started = self.api().start_exec(&created.id, None).await?;
-        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let mut stderr = Vec::new();
         if let StartExecResults::Attached { mut output, .. } = started {
             while let Some(chunk) = output.next().await {
                 match chunk? {
-                    LogOutput::StdErr { message } => stderr.extend_from_slice(&message),
+                    LogOutput::StdErr { message } => {
+                        stderr.extend_from_slice(&message);
+                        if stderr.len() > max_errors {
+                            return Err(ExecError::TooMuch);
+                        }
+                    }
                     LogOutput::StdOut { message }
                     | LogOutput::Console { message }
-                    | LogOutput::StdIn { message } => stdout.extend_from_slice(&message),
-                }
-                if stdout.len() + stderr.len() > max_bytes {
-                    return Err(ExecError::TooMuch);
+                    | LogOutput::StdIn { message } => take(message).await?,
                 }
             }
         }
@@ -105,6 +132,6 @@ impl Engine {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        Ok(ExecOutput { status: status.unwrap_or(-1), stdout, stderr })
+        Ok((status.unwrap_or(-1), stderr))
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod archive;
 mod connector;
+pub mod control;
 pub mod dial;
 pub mod endpoint;
 pub mod engine;
@@ -12,3 +13,4 @@ pub mod exec;
 pub mod globals;
 pub mod program;
 pub mod scratch;
+pub mod tar_stream;

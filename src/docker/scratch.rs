@@ -35,6 +35,8 @@ pub struct Sight {
     pub volumes: Vec<String>,
     /// Folders of the engine's host, each bound read-only at `/b/<index>`.
     pub folders: Vec<String>,
+    /// Whether the volumes may be written to, as a restore does.
+    pub writable: bool,
 }
 
 /// A helper container. Call `remove` when done. Where its owner is dropped instead (Ctrl-C), `leave_nothing`
@@ -102,7 +104,7 @@ impl Helper {
             target: Some(format!("/v/{index}")),
             // Without it, the engine would copy the image's files into an empty volume.
             volume_options: Some(MountVolumeOptions { no_copy: Some(true), ..MountVolumeOptions::default() }),
-            read_only: Some(true),
+            read_only: Some(!sight.writable),
             ..Mount::default()
         });
         let folders = sight.folders.iter().enumerate().map(|(index, path)| Mount {
@@ -131,6 +133,12 @@ impl Helper {
                 Err(EngineError::from_api(error))
             }
         }
+    }
+
+    /// Its container's id.
+    #[must_use]
+    pub fn container(&self) -> &str {
+        &self.container
     }
 
     /// The root of the volume with this index.
@@ -170,7 +178,44 @@ impl Helper {
 }
 
 fn helper_labels() -> HashMap<String, String> {
-    HashMap::from([(label::HELPER.to_owned(), std::process::id().to_string())])
+    HashMap::from([(label::HELPER.to_owned(), run_token().to_owned())])
+}
+
+/// Names this run on everything that it makes on an engine, so that it removes just its own. A process id
+/// alone would not do: other hosts use the same engine.
+#[must_use]
+pub fn run_token() -> &'static str {
+    use std::hash::{BuildHasher as _, Hasher as _};
+    static TOKEN: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    TOKEN.get_or_init(|| {
+        let random = std::hash::RandomState::new().build_hasher().finish();
+        format!("{}-{random:016x}", std::process::id())
+    })
+}
+
+/// Removes everything that carries the token: containers with their anonymous volumes, volumes, images.
+/// Failures are left to a later `sweep`.
+pub async fn sweep_run(engine: &Engine, token: &str) {
+    let is_ours = |labels: &crate::model::container::Labels| {
+        labels.get(label::HELPER).is_some_and(|value| value == token)
+    };
+    for container in engine.containers().await.unwrap_or_default() {
+        if is_ours(&container.labels) {
+            let options =
+                RemoveContainerOptions { force: true, v: true, ..RemoveContainerOptions::default() };
+            let _ = engine.api().remove_container(&container.id, Some(options)).await;
+        }
+    }
+    for volume in engine.volumes().await.unwrap_or_default() {
+        if is_ours(&volume.labels) {
+            let _ = engine.remove_volume(&volume.name).await;
+        }
+    }
+    let filters = HashMap::from([("label".to_owned(), vec![format!("{}={token}", label::HELPER)])]);
+    let options = ListImagesOptions { filters: Some(filters), all: true, ..ListImagesOptions::default() };
+    for image in engine.api().list_images(Some(options)).await.unwrap_or_default() {
+        remove_image(engine, &image.id).await;
+    }
 }
 
 /// Imports an image from an empty tar. It has no name, so it cannot clash with anybody's.
@@ -178,7 +223,7 @@ async fn import_empty_image(engine: &Engine) -> Result<String, EngineError> {
     let empty_tar = Bytes::from_static(&[0; 1024]);
     let options = CreateImageOptions {
         from_src: Some("-".to_owned()),
-        changes: vec![format!("LABEL {}={}", label::HELPER, std::process::id())],
+        changes: vec![format!("LABEL {}={}", label::HELPER, run_token())],
         ..CreateImageOptions::default()
     };
     let body = bollard::body_full(empty_tar);
@@ -207,8 +252,16 @@ async fn sweep(engine: &Engine, now: Timestamp) {
         for left in containers.iter().filter(|container| super::engine::is_helper(&container.labels)) {
             let Ok(Some(container)) = engine.container(&left.id).await else { continue };
             if is_stale(container.created.parse().ok(), now) {
-                let options = RemoveContainerOptions { force: true, ..RemoveContainerOptions::default() };
+                let options =
+                    RemoveContainerOptions { force: true, v: true, ..RemoveContainerOptions::default() };
                 let _ = engine.api().remove_container(&left.id, Some(options)).await;
+            }
+        }
+    }
+    if let Ok(volumes) = engine.volumes().await {
+        for volume in volumes.iter().filter(|volume| super::engine::is_helper(&volume.labels)) {
+            if is_stale(volume.created.parse().ok(), now) {
+                let _ = engine.remove_volume(&volume.name).await;
             }
         }
     }

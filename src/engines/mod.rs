@@ -5,10 +5,15 @@
 
 pub mod answer;
 pub mod mysql;
+mod mysql_snapshot;
 pub mod postgres;
+mod postgres_snapshot;
+pub mod recipe;
 pub mod recognise;
 pub mod redis;
+mod redis_snapshot;
 pub mod sqlite;
+mod sqlite_snapshot;
 mod table;
 
 pub use table::KINDS;

@@ -1,0 +1,196 @@
+//! Which snapshots there are.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use super::{MANIFEST, SECRETS, Secrets, Store, StoreError, write_whole};
+use crate::model::manifest::{FORMAT_VERSION, Manifest, Verification, VerificationResult};
+
+/// The latest verification, where there was one after the snapshot was made.
+const VERIFICATION: &str = "verification.json";
+/// A manifest is text about at most some thousand containers.
+const MAX_MANIFEST_BYTES: u64 = 64 << 20;
+
+/// A whole snapshot in the store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    pub folder: PathBuf,
+    /// With the latest verification.
+    pub manifest: Manifest,
+}
+
+/// What the store holds, newest first.
+#[derive(Debug, Default)]
+pub struct Listing {
+    pub snapshots: Vec<Stored>,
+    /// Folders whose manifest cannot be read; they are never removed by a plan.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A snapshot that this program cannot read.
+#[derive(Debug)]
+pub struct Unreadable {
+    pub id: String,
+    pub error: StoreError,
+}
+
+impl Store {
+    /// Lists every whole snapshot.
+    ///
+    /// # Errors
+    /// Where the folder cannot be read.
+    pub fn list(&self) -> Result<Listing, StoreError> {
+        let entries = fs::read_dir(&self.folder).map_err(StoreError::io("cannot read", &self.folder))?;
+        let mut listing = Listing::default();
+        for entry in entries.flatten() {
+            let id = entry.file_name().to_string_lossy().into_owned();
+            if id.starts_with('.') || !entry.path().is_dir() {
+                continue;
+            }
+            match read(&entry.path(), &id) {
+                Ok(stored) => listing.snapshots.push(stored),
+                Err(error) => listing.unreadable.push(Unreadable { id, error }),
+            }
+        }
+        listing
+            .snapshots
+            .sort_by(|a, b| (b.manifest.created, &b.manifest.id).cmp(&(a.manifest.created, &a.manifest.id)));
+        listing.unreadable.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(listing)
+    }
+
+    /// Finds a snapshot by the beginning of its id, or of the part after the time; `latest` is the newest.
+    ///
+    /// # Errors
+    /// Where there is none, more than one, or it cannot be read.
+    pub fn find(&self, prefix: &str) -> Result<Stored, StoreError> {
+        let listing = self.list()?;
+        if prefix == "latest" {
+            return listing
+                .snapshots
+                .into_iter()
+                .next()
+                .ok_or_else(|| StoreError::NotFound(prefix.to_owned()));
+        }
+        let fits = |id: &str| {
+            !prefix.is_empty()
+                && (id.starts_with(prefix)
+                    || id.rsplit('-').next().is_some_and(|tail| tail.starts_with(prefix)))
+        };
+        let mut found: Vec<Stored> =
+            listing.snapshots.into_iter().filter(|stored| fits(&stored.manifest.id)).collect();
+        let mut unreadable: Vec<Unreadable> =
+            listing.unreadable.into_iter().filter(|unreadable| fits(&unreadable.id)).collect();
+        match (found.len() + unreadable.len(), found.pop(), unreadable.pop()) {
+            (1, Some(stored), None) => Ok(stored),
+            (1, None, Some(unreadable)) => Err(unreadable.error),
+            (0, ..) => Err(StoreError::NotFound(prefix.to_owned())),
+            (count, ..) => Err(StoreError::Ambiguous { prefix: prefix.to_owned(), count }),
+        }
+    }
+
+    /// Remembers a verification made after the snapshot.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn record_verification(
+        &self,
+        stored: &Stored,
+        verification: &Verification,
+    ) -> Result<(), StoreError> {
+        let json = serde_json::to_vec_pretty(verification).map_err(|error| StoreError::Manifest {
+            id: stored.manifest.id.clone(),
+            cause: error.to_string(),
+        })?;
+        write_whole(&stored.folder, VERIFICATION, &json)
+    }
+}
+
+impl Stored {
+    pub(super) fn new(folder: PathBuf, manifest: Manifest) -> Self {
+        Self { folder, manifest }
+    }
+
+    /// Whether a restore or its checksums proved it, at the last look.
+    #[must_use]
+    pub fn is_proved(&self) -> bool {
+        self.manifest.verification.result == VerificationResult::Proved
+    }
+
+    /// The environment's values; empty where the snapshot came from another host.
+    ///
+    /// # Errors
+    /// Where the file is there and cannot be read.
+    pub fn secrets(&self) -> Result<Secrets, StoreError> {
+        let path = self.folder.join(SECRETS);
+        match fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| StoreError::Manifest {
+                id: self.manifest.id.clone(),
+                cause: format!("{SECRETS}: {error}"),
+            }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Secrets::new()),
+            Err(error) => Err(StoreError::io("cannot read", &path)(error)),
+        }
+    }
+
+    /// Bytes of all artifacts.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.manifest.items.iter().flat_map(|item| &item.artifacts).map(|artifact| artifact.bytes).sum()
+    }
+
+    /// What it is of, for people and for retention: identities where there are any, else names.
+    #[must_use]
+    pub fn subjects(&self) -> Vec<String> {
+        let subject = |item: &crate::model::manifest::Item| match (&item.identity, &item.volume) {
+            (Some(identity), _) => identity.clone(),
+            (None, Some(volume)) => format!("volume {volume} {}", item.path),
+            (None, None) => format!("container {} {}", item.target.name, item.path),
+        };
+        let mut subjects: Vec<String> = self.manifest.items.iter().map(subject).collect();
+        subjects.sort();
+        subjects.dedup();
+        subjects
+    }
+}
+
+fn read(folder: &Path, id: &str) -> Result<Stored, StoreError> {
+    #[derive(Deserialize)]
+    struct Head {
+        format_version: u64,
+    }
+    let unreadable = |cause: String| StoreError::Manifest { id: id.to_owned(), cause };
+    let path = folder.join(MANIFEST);
+    let size = fs::metadata(&path).map_err(StoreError::io("cannot read", &path))?.len();
+    if size > MAX_MANIFEST_BYTES {
+        return Err(unreadable("it is too large".to_owned()));
+    }
+    let bytes = fs::read(&path).map_err(StoreError::io("cannot read", &path))?;
+    let head: Head = serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
+    if head.format_version > u64::from(FORMAT_VERSION) {
+        return Err(StoreError::Newer { id: id.to_owned(), version: head.format_version });
+    }
+    let mut manifest: Manifest =
+        serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
+    if manifest.id != id {
+        return Err(unreadable("it names another snapshot".to_owned()));
+    }
+    // File names come from a manifest that may have been elsewhere: none may lead out of the folder.
+    let named = manifest.items.iter().flat_map(|item| &item.artifacts);
+    if let Some(bad) = named
+        .into_iter()
+        .find(|artifact| artifact.file.contains(['/', '\\']) || artifact.file.starts_with('.'))
+    {
+        return Err(StoreError::BadName(bad.file.clone()));
+    }
+    if let Ok(bytes) = fs::read(folder.join(VERIFICATION))
+        && let Ok(verification) = serde_json::from_slice(&bytes)
+    {
+        manifest.verification = verification;
+    }
+    Ok(Stored::new(folder.to_owned(), manifest))
+}

@@ -1,0 +1,309 @@
+//! Writes one snapshot: artifacts as streams, the manifest last, and nothing visible before it is whole.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    hash::{BuildHasher as _, Hasher as _},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    CHECKSUMS, DOOMED, Holder, INCOMPLETE, MANIFEST, SECRETS, Store, StoreError, Stored, create_private_file,
+    create_private_folder, sync_folder, write_whole,
+};
+use crate::model::manifest::Manifest;
+
+/// What of each container may be secret, by its id.
+pub type Secrets = BTreeMap<String, ContainerSecrets>;
+
+/// What of a container may be secret, and is needed to create it again.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ContainerSecrets {
+    /// `NAME=value` pairs.
+    pub environment: Vec<String>,
+    /// `Cmd`, `Entrypoint` and `Healthcheck`, as its inspection has them: passwords stand in command lines.
+    pub config: BTreeMap<String, serde_json::Value>,
+}
+
+impl std::fmt::Debug for ContainerSecrets {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("ContainerSecrets(hidden)")
+    }
+}
+
+/// Level 1 keeps pace with the engine, and holds a window of half a megabyte.
+const LEVEL: i32 = 1;
+/// Bytes gathered before they go to the disk.
+const BUFFER_BYTES: usize = 1 << 18;
+
+/// How an artifact's bytes are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// As they come: they are compressed already.
+    None,
+    Zstd,
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    pub file: String,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Bytes before compression.
+    pub content_bytes: u64,
+    pub sha256: String,
+}
+
+/// A snapshot in the making. Dropped without `commit`, it leaves nothing behind.
+#[derive(Debug)]
+pub struct SnapshotWriter {
+    store: Store,
+    id: String,
+    folder: PathBuf,
+    committed: bool,
+    lock: Option<Holder>,
+}
+
+impl Store {
+    /// Begins a snapshot: takes the lock, and removes what killed runs left behind.
+    ///
+    /// # Errors
+    /// Where another process writes, or the disk refuses.
+    pub fn begin(&self, purpose: &str, now: Timestamp) -> Result<SnapshotWriter, StoreError> {
+        let lock = self.lock(purpose, now)?;
+        self.remove_leftovers();
+        let id = format!("{}-{:08x}", now.strftime("%Y%m%dT%H%M%SZ"), random());
+        let folder = self.folder.join(format!("{INCOMPLETE}{id}"));
+        create_private_folder(&folder).map_err(StoreError::io("cannot create", &folder))?;
+        Ok(SnapshotWriter { store: self.clone(), id, folder, committed: false, lock: Some(lock) })
+    }
+
+    /// Removes unfinished snapshots. Only under the lock: then none of them is anybody's.
+    fn remove_leftovers(&self) {
+        let Ok(entries) = fs::read_dir(&self.folder) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with(INCOMPLETE) || name.starts_with(DOOMED) {
+                // The next run tries again.
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+
+    /// Removes a snapshot: first its name, then its files.
+    ///
+    /// # Errors
+    /// Where another process writes, a newer dbsafe wrote it, or the disk refuses.
+    pub fn remove(&self, stored: &Stored, now: Timestamp) -> Result<(), StoreError> {
+        let _lock = self.lock("docker dbsafe snapshots rm", now)?;
+        let doomed = self.folder.join(format!("{DOOMED}{}", stored.manifest.id));
+        fs::rename(&stored.folder, &doomed).map_err(StoreError::io("cannot remove", &stored.folder))?;
+        sync_folder(&self.folder).map_err(StoreError::io("cannot sync", &self.folder))?;
+        fs::remove_dir_all(&doomed).map_err(StoreError::io("cannot remove", &doomed))
+    }
+}
+
+/// Tells snapshots of one second apart.
+fn random() -> u32 {
+    let hash = std::hash::RandomState::new().build_hasher().finish();
+    u32::try_from(hash >> 32).unwrap_or_default()
+}
+
+impl SnapshotWriter {
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Where the artifacts are while it is in the making.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Opens an artifact to write to.
+    ///
+    /// # Errors
+    /// Where the name is no plain file name, is taken, or the disk refuses.
+    pub fn artifact(&self, name: &str, compression: Compression) -> Result<ArtifactWriter, StoreError> {
+        if !is_plain_name(name) {
+            return Err(StoreError::BadName(name.to_owned()));
+        }
+        let path = self.folder.join(name);
+        let file = create_private_file(&path).map_err(StoreError::io("cannot create", &path))?;
+        let sink =
+            Hashing { file: io::BufWriter::with_capacity(BUFFER_BYTES, file), hash: Sha256::new(), bytes: 0 };
+        let sink = match compression {
+            Compression::None => Sink::Plain(sink),
+            Compression::Zstd => {
+                Sink::Zstd(Box::new(encoder(sink).map_err(StoreError::io("cannot compress into", &path))?))
+            }
+        };
+        Ok(ArtifactWriter { name: name.to_owned(), path, content_bytes: 0, sink })
+    }
+
+    /// Stores the environments' values, readable by their owner alone.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn secrets(&self, secrets: &Secrets) -> Result<(), StoreError> {
+        let json = serde_json::to_vec_pretty(secrets)
+            .map_err(|error| StoreError::Manifest { id: self.id.clone(), cause: error.to_string() })?;
+        write_whole(&self.folder, SECRETS, &json)
+    }
+
+    /// Makes the snapshot visible: checksums, the manifest, and then its name.
+    ///
+    /// # Errors
+    /// Where the disk refuses; nothing is left behind then.
+    pub fn commit(mut self, manifest: Manifest) -> Result<Stored, StoreError> {
+        let manifest = Manifest { id: self.id.clone(), ..manifest };
+        let sums: String = manifest
+            .items
+            .iter()
+            .flat_map(|item| &item.artifacts)
+            .map(|artifact| format!("{}  {}\n", artifact.sha256, artifact.file))
+            .collect();
+        write_whole(&self.folder, CHECKSUMS, sums.as_bytes())?;
+        let json = serde_json::to_vec_pretty(&manifest)
+            .map_err(|error| StoreError::Manifest { id: self.id.clone(), cause: error.to_string() })?;
+        write_whole(&self.folder, MANIFEST, &json)?;
+        let folder = self.store.folder.join(&self.id);
+        fs::rename(&self.folder, &folder).map_err(StoreError::io("cannot name", &folder))?;
+        self.committed = true;
+        sync_folder(&self.store.folder).map_err(StoreError::io("cannot sync", &self.store.folder))?;
+        self.lock = None;
+        Ok(Stored::new(folder, manifest))
+    }
+}
+
+impl Drop for SnapshotWriter {
+    fn drop(&mut self) {
+        if !self.committed {
+            // What cannot be removed now, the next run removes.
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+/// Whether a name stays in its folder and needs no quoting in `SHA256SUMS`.
+fn is_plain_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    !name.is_empty() && name.len() < 200 && !name.starts_with('.') && name.chars().all(plain)
+}
+
+/// A name for a file, made of any text: what is not plain becomes `_`.
+#[must_use]
+pub fn plain_name(text: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' };
+    text.chars().map(plain).take(60).collect()
+}
+
+fn encoder(sink: Hashing) -> io::Result<zstd::Encoder<'static, Hashing>> {
+    let mut encoder = zstd::Encoder::new(sink, LEVEL)?;
+    encoder.include_checksum(true)?;
+    let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4));
+    encoder.multithread(u32::try_from(workers).unwrap_or(1))?;
+    Ok(encoder)
+}
+
+/// One artifact in the making. Blocks: use it on a thread that may.
+pub struct ArtifactWriter {
+    name: String,
+    path: PathBuf,
+    content_bytes: u64,
+    sink: Sink,
+}
+
+enum Sink {
+    Plain(Hashing),
+    Zstd(Box<zstd::Encoder<'static, Hashing>>),
+}
+
+impl ArtifactWriter {
+    /// Writes it out to the disk.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn finish(self) -> Result<Written, StoreError> {
+        let path = self.path;
+        let end = |sink: Sink| {
+            let sink = match sink {
+                Sink::Plain(sink) => sink,
+                Sink::Zstd(encoder) => encoder.finish()?,
+            };
+            let file: File = sink.file.into_inner().map_err(io::IntoInnerError::into_error)?;
+            file.sync_all()?;
+            io::Result::Ok((sink.bytes, hex(&sink.hash.finalize())))
+        };
+        let (bytes, sha256) = end(self.sink).map_err(StoreError::io("cannot write", &path))?;
+        Ok(Written { file: self.name, bytes, content_bytes: self.content_bytes, sha256 })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// As a store's error, with the file's name.
+    #[must_use]
+    pub fn failed(&self, cause: io::Error) -> StoreError {
+        StoreError::io("cannot write", &self.path)(cause)
+    }
+}
+
+impl Write for ArtifactWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = match &mut self.sink {
+            Sink::Plain(sink) => sink.write(bytes)?,
+            Sink::Zstd(encoder) => encoder.write(bytes)?,
+        };
+        self.content_bytes += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.sink {
+            Sink::Plain(sink) => sink.flush(),
+            Sink::Zstd(encoder) => encoder.flush(),
+        }
+    }
+}
+
+/// Counts and digests what goes into a file.
+struct Hashing {
+    file: io::BufWriter<File>,
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write_all(bytes)?;
+        self.hash.update(bytes);
+        self.bytes += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Lower-case hexadecimal, as sha256sum has it.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
