@@ -8,7 +8,7 @@ use std::{
 use jiff::tz::TimeZone;
 
 use super::{
-    Settings, folder_of,
+    Settings, folder_of, place,
     weigh::{Holder, is_service},
 };
 use crate::{
@@ -41,6 +41,7 @@ impl Settings {
     pub async fn cover(&self, app: &App, plan: &Plan, evidence: &mut [Evidence]) {
         let looks: Vec<Vec<Look>> =
             (0..evidence.len()).map(|index| self.looks(plan, evidence, index)).collect();
+        let memory = place::home(&app.environment).map(|home| home.join("cache/backups.json"));
         for (seen, looks) in evidence.iter_mut().zip(looks) {
             if looks.is_empty() {
                 continue;
@@ -53,7 +54,7 @@ impl Settings {
                     continue;
                 }
             };
-            let limits = Limits { max_age, now: app.now(), zone: TimeZone::system() };
+            let limits = Limits { max_age, now: app.now(), zone: TimeZone::system(), memory: memory.clone() };
             let copy = seen.clone();
             // Backups are large: whoever waits for something else shall not wait for their disk.
             let work = tokio::task::spawn_blocking(move || {
