@@ -8,8 +8,9 @@ use std::{
 use jiff::tz::TimeZone;
 
 use super::{
-    Settings, folder_of, place,
-    weigh::{Holder, is_service},
+    Settings, folder_of,
+    holder::{Holder, is_service},
+    place,
 };
 use crate::{
     commands::app::App,
