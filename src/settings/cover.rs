@@ -9,7 +9,8 @@ use jiff::tz::TimeZone;
 
 use super::{
     Settings, folder_of,
-    weigh::{Holder, is_service},
+    holder::{Holder, is_service},
+    place,
 };
 use crate::{
     commands::app::App,
@@ -41,6 +42,7 @@ impl Settings {
     pub async fn cover(&self, app: &App, plan: &Plan, evidence: &mut [Evidence]) {
         let looks: Vec<Vec<Look>> =
             (0..evidence.len()).map(|index| self.looks(plan, evidence, index)).collect();
+        let memory = place::home(&app.environment).map(|home| home.join("cache/backups.json"));
         for (seen, looks) in evidence.iter_mut().zip(looks) {
             if looks.is_empty() {
                 continue;
@@ -53,7 +55,7 @@ impl Settings {
                     continue;
                 }
             };
-            let limits = Limits { max_age, now: app.now(), zone: TimeZone::system() };
+            let limits = Limits { max_age, now: app.now(), zone: TimeZone::system(), memory: memory.clone() };
             let copy = seen.clone();
             // Backups are large: whoever waits for something else shall not wait for their disk.
             let work = tokio::task::spawn_blocking(move || {

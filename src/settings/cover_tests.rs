@@ -99,6 +99,7 @@ fn a_glob_without_a_file_or_with_foreign_names_covers_nothing() {
         max_age: jiff::SignedDuration::from_hours(24),
         now: jiff::Timestamp::now(),
         zone: TimeZone::UTC,
+        memory: None,
     };
     let look = |words: Option<&[&str]>| Look::Files {
         glob: "*.db".into(),

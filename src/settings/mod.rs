@@ -6,6 +6,7 @@
 pub mod age;
 mod cover;
 pub mod file;
+mod holder;
 pub mod place;
 pub mod trust;
 mod weigh;

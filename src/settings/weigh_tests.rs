@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     model::{
-        container::State,
+        container::{Container, Labels, State, Volume},
         coverage::Coverage,
         evidence::{Contents, Presence, TargetRef},
         plan::{Ending, PlannedContainer, PlannedVolume},

@@ -7,7 +7,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-use super::{BackupFile, Format, Whole, check_file};
+use super::{BackupFile, Format, Whole, remembered};
 use crate::model::{
     coverage::{Coverage, CoverageStatus},
     evidence::Evidence,
@@ -20,6 +20,8 @@ pub struct Limits {
     pub now: Timestamp,
     /// The zone of wall clocks that do not tell theirs.
     pub zone: TimeZone,
+    /// Where what was found out about large files is remembered.
+    pub memory: Option<PathBuf>,
 }
 
 /// Clocks of two machines differ a little; a time stamp further ahead is none.
@@ -44,13 +46,13 @@ struct Candidate<'a> {
 /// everything is covered.
 #[must_use]
 pub fn coverage(files: &[PathBuf], seen: &Evidence, limits: &Limits) -> Coverage {
-    let mut unreadable: Option<String> = None;
+    let mut unreadable: Option<(String, &Path)> = None;
     let mut candidates = Vec::new();
     for path in files {
         let modified = fs::metadata(path).and_then(|metadata| metadata.modified()).map_err(|e| e.to_string());
         match modified.and_then(|time| Timestamp::try_from(time).map_err(|e| e.to_string())) {
             Ok(modified) => candidates.push(Candidate { path, modified }),
-            Err(error) => unreadable = Some(format!("{} cannot be read: {error}", shown(path))),
+            Err(error) => unreadable = Some((error, path)),
         }
     }
     candidates.sort_by(|a, b| b.modified.cmp(&a.modified).then_with(|| a.path.cmp(b.path)));
@@ -60,7 +62,7 @@ pub fn coverage(files: &[PathBuf], seen: &Evidence, limits: &Limits) -> Coverage
         match weigh(candidate, seen, limits, &mut wants) {
             Ok(()) if wants.iter().all(|want| want.by.is_some()) => return covered(&wants),
             Ok(()) => {}
-            Err(Refusal::Unreadable(why)) => unreadable = Some(why),
+            Err(Refusal::Unreadable(why)) => unreadable = Some((why, candidate.path)),
             Err(Refusal::Not(why, at)) => {
                 refused.get_or_insert((why, at, candidate.path));
             }
@@ -75,13 +77,16 @@ pub fn coverage(files: &[PathBuf], seen: &Evidence, limits: &Limits) -> Coverage
         verified: false,
         detail: Some(detail),
     };
-    if let Some(why) = unreadable {
-        return Coverage { status: CoverageStatus::Undetermined, detail: Some(why), ..Coverage::none() };
+    if let Some((why, path)) = unreadable {
+        let status = CoverageStatus::Undetermined;
+        return Coverage { status, source: Some(shown(path)), detail: Some(why), ..Coverage::none() };
     }
     match (refused, missing) {
-        (refused, Some(database)) if partly => {
-            let at = refused.map(|(_, at, _)| at);
-            stale(at, None, format!("no recent backup holds the database {database}"))
+        (Some((why, at, path)), Some(database)) if partly => {
+            stale(Some(at), Some(path), format!("{why}, and nothing else holds the database {database}"))
+        }
+        (None, Some(database)) if partly => {
+            stale(None, None, format!("no backup holds the database {database}"))
         }
         (Some((why, at, path)), _) => stale(Some(at), Some(path), why),
         (None, _) => Coverage::none(),
@@ -113,11 +118,10 @@ fn weigh<'a>(
     limits: &Limits,
     wants: &mut [Want<'a>],
 ) -> Result<(), Refusal> {
-    let name = candidate.path.file_name().unwrap_or_default().to_string_lossy();
     let recent = |at: Timestamp| {
         let age = limits.now.duration_since(at);
         if age < -SKEW {
-            Err(Refusal::Not(format!("{name} is dated in the future"), at))
+            Err(Refusal::Not("it is dated in the future".to_owned(), at))
         } else if age > limits.max_age {
             Err(Refusal::Not("it is too old".to_owned(), at))
         } else {
@@ -126,27 +130,27 @@ fn weigh<'a>(
     };
     // A backup is never younger than its file; an old one need not be read.
     recent(candidate.modified)?;
-    let file = check_file(candidate.path, &limits.zone)
-        .map_err(|error| Refusal::Unreadable(format!("{} cannot be read: {error}", shown(candidate.path))))?;
+    let file = remembered::check(candidate.path, &limits.zone, limits.memory.as_deref())
+        .map_err(|error| Refusal::Unreadable(error.to_string()))?;
     let not = |why: String| Refusal::Not(why, file.made_at);
     match &file.whole {
         Whole::Yes => {}
-        Whole::Broken(why) => return Err(not(format!("{name} is broken: {why}"))),
+        Whole::Broken(why) => return Err(not(why.clone())),
         Whole::Unknown(why) => {
-            return Err(Refusal::Unreadable(format!("{name} cannot be checked: {why}")));
+            return Err(Refusal::Unreadable(why.clone()));
         }
     }
     recent(file.made_at)?;
     let Some(format) = file.format.filter(|format| seen.engine.as_deref().is_some_and(|id| format.is_of(id)))
     else {
         let format = file.format.map_or("no format that is known", Format::name);
-        return Err(not(format!("{name} is of another engine: {format}")));
+        return Err(not(format!("it is of another engine: {format}")));
     };
     let mut refused = None;
     for want in wants.iter_mut().filter(|want| want.by.is_none()) {
         match holds(&file, candidate.path, seen, want) {
             None => want.by = Some((candidate.path, file.made_at, format)),
-            Some(why) => refused = Some(not(format!("{name} {why}"))),
+            Some(why) => refused = Some(not(format!("it {why}"))),
         }
     }
     refused.map_or(Ok(()), Err)

@@ -8,6 +8,7 @@ mod coverage;
 mod find;
 mod pg_custom;
 mod rdb;
+mod remembered;
 mod source;
 mod sql;
 mod sqlite;
@@ -15,6 +16,7 @@ mod sqlite;
 use std::{fs, io, path::Path};
 
 use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
+use serde::{Deserialize, Serialize};
 
 use self::source::Compression;
 pub use self::{
@@ -23,7 +25,7 @@ pub use self::{
 };
 
 /// What a backup file is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Format {
     /// `pg_dump -Fc`.
     PgCustom,
@@ -64,7 +66,7 @@ impl Format {
 }
 
 /// Whether everything that was written is there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Whole {
     Yes,
     /// It is not, because.
@@ -74,7 +76,7 @@ pub enum Whole {
 }
 
 /// One database in a backup.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dumped {
     /// `None` where the file does not say.
     pub name: Option<String>,
@@ -85,7 +87,7 @@ pub struct Dumped {
 }
 
 /// A backup file that was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupFile {
     /// `None` where it is not known.
     pub format: Option<Format>,
