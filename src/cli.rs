@@ -32,12 +32,15 @@ Guarded commands, with the flags, output and exit status of what they stand in f
 
 Flags of ours on a guarded command:
   --plan                   say what would happen, and stop
+  --snapshot               save what is at risk, prove it, then go on
+  --verify restore|checksum  how a snapshot is proved
   --accept-loss NAME       let the data of this container or volume go; repeatable
   --format text|json       how to say it
 
 Exit status: docker's own, or
   1   dbsafe failed and nothing was destroyed     2   the command line is not understood
   10  blocked: data is at risk                    11  blocked: it could not be determined
+  12  a snapshot failed; nothing was destroyed
   13  declined at the prompt                      14  audit --fail-on found something";
 
 #[derive(Debug, Subcommand)]

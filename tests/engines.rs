@@ -1,5 +1,7 @@
 //! The smaller part of the guard's tests on every other engine and Compose that we know.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
 mod support;
 
 use support::{Engine, Stack};

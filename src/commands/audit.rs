@@ -82,7 +82,7 @@ pub async fn run(app: &App, arguments: &AuditArgs) -> Result<Exit, Failure> {
     let (summaries, volumes) = tokio::try_join!(app.engine.containers(), app.engine.volumes())?;
     let chosen = choose(&summaries, &volumes, &arguments.targets)?;
     let plan = hypothetical(&app.engine, &chosen.containers, &chosen.volumes, &summaries).await?;
-    let settings = Settings::load(app)?;
+    let settings = Settings::load_for(app, &plan)?;
     let mut evidence = inspect::inspect(&app.engine, &plan, Depth::Everything).await;
     settings.cover(app, &plan, &mut evidence).await;
     let judgement = judge::judge(&plan, &evidence, |seen| settings.stance(&plan, seen, &[]));

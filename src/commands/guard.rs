@@ -2,7 +2,8 @@
 
 use super::{
     app::{App, Failure},
-    prompt::{self, Choice},
+    prompt::{self, Choice, Offers},
+    save,
 };
 use crate::{
     act::{events::Watch, handover},
@@ -61,23 +62,77 @@ pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
     settings.cover(app, &plan, &mut evidence).await;
     let accepted = parsed.own.accept_loss.as_slice();
     let judgement = judge::judge(&plan, &evidence, |seen| settings.stance(&plan, seen, accepted));
-    let case = Case { app, parsed, shown: shown(parsed), plan, evidence, judgement, snapshots: Vec::new() };
+    let mut case =
+        Case { app, parsed, shown: shown(parsed), plan, evidence, judgement, snapshots: Vec::new() };
     for note in settings.notes(&case.evidence, accepted) {
         app.ui.note(&note);
     }
     if parsed.own.plan {
         return Ok(case.show_plan().await);
     }
-    match case.judgement.verdict {
-        Verdict::Allow | Verdict::Warn => {}
-        Verdict::Block | Verdict::Undetermined => {
-            if let Some(status) = case.blocked(&settings).await? {
-                return Ok(status);
+    let save = match case.judgement.verdict {
+        Verdict::Allow | Verdict::Warn => false,
+        Verdict::Block | Verdict::Undetermined
+            if parsed.own.snapshot && case.plan.undetermined.is_empty() =>
+        {
+            true
+        }
+        Verdict::Block | Verdict::Undetermined => match case.blocked(&settings).await? {
+            Decision::End(exit) => return Ok(exit),
+            Decision::Save => true,
+            Decision::Lose => false,
+        },
+    };
+    if !save {
+        case.warn();
+        case.check_again(&model, Strictness::Same).await?;
+        return case.hand_over().await;
+    }
+    let store = save::open_store(app)?;
+    let taken = save::save(app, parsed, &case.plan, &case.evidence, &store).await?;
+    case.snapshots.push(taken.stored.manifest.id.clone());
+    // From here on a failure must start again what was stopped.
+    let at = app.now();
+    let ready = match case.check_again(&model, Strictness::NothingNew).await {
+        Ok(()) => save::remember(&store, &taken, at, None),
+        Err(failure) => Err(failure),
+    };
+    let handed_over = match ready {
+        Ok(()) => case.hand_over().await,
+        Err(failure) => Err(failure),
+    };
+    match handed_over {
+        Ok(exit) if exit.status() == 0 => {
+            save::remember(&store, &taken, at, Some(0))?;
+            taken.leave();
+            Ok(exit)
+        }
+        other => {
+            if let Ok(exit) = &other {
+                save::remember(&store, &taken, at, Some(exit.status()))?;
             }
+            for sentence in taken.resume().await {
+                app.ui.note(&sentence);
+            }
+            other
         }
     }
-    case.warn();
-    case.hand_over(&model).await
+}
+
+/// What a block came to.
+enum Decision {
+    End(Exit),
+    Save,
+    Lose,
+}
+
+/// How alike the second look must be to the first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Strictness {
+    /// Nothing came, went or changed its state.
+    Same,
+    /// Nothing more goes than was judged: after our own stop, states have changed.
+    NothingNew,
 }
 
 /// Completes when something cancels while the command is still ours: once docker has it, docker decides.
@@ -128,10 +183,19 @@ impl Case<'_> {
         self.app.ui.paint(Paint::Danger, &line)
     }
 
+    /// Whether a snapshot can help: something was seen, and what the command does is known.
+    fn can_save(&self) -> bool {
+        self.plan.undetermined.is_empty()
+            && self.at_risk().iter().any(|seen| seen.presence == Presence::Found)
+    }
+
     /// Commands that go on, for a person or a program to copy.
     fn ways_on(&self) -> Vec<(String, String)> {
         let mut ways = Vec::new();
         let at_risk = self.at_risk();
+        if self.can_save() {
+            ways.push(("save it, then go on".to_owned(), self.with_flags("--snapshot")));
+        }
         ways.push(("see everything".to_owned(), self.with_flags("--plan")));
         let mut names: Vec<&str> = at_risk.iter().map(|evidence| loss_name(evidence)).collect();
         names.sort_unstable();
@@ -168,32 +232,33 @@ impl Case<'_> {
         }
     }
 
-    /// Blocks, or lets a person choose. `None` means to go on.
-    async fn blocked(&self, settings: &Settings) -> Result<Option<Exit>, Failure> {
+    /// Blocks, or lets a person choose.
+    async fn blocked(&self, settings: &Settings) -> Result<Decision, Failure> {
         let ui = self.app.ui;
         if self.parsed.own.format == Format::Json {
             let exit = self.block_exit();
             self.print_document(exit).await;
-            return Ok(Some(exit));
+            return Ok(Decision::End(exit));
         }
         self.explain_block();
-        let never =
-            self.at_risk().iter().any(|seen| settings.accept_loss(&self.plan, seen) == AcceptLoss::Never);
-        if !ui.interactive || never || !self.plan.undetermined.is_empty() {
+        if !ui.interactive || !self.plan.undetermined.is_empty() {
             ui.say(&text::choices(&self.ways_on(), &ui));
             ui.say(&format!("{} nothing was touched", ui.paint(Paint::Danger, "blocked:")));
-            return Ok(Some(self.block_exit()));
+            return Ok(Decision::End(self.block_exit()));
         }
+        let at_risk = self.at_risk();
+        let names: Vec<String> = at_risk.iter().map(|evidence| loss_name(evidence).to_owned()).collect();
+        let may_lose = at_risk.iter().all(|seen| settings.accept_loss(&self.plan, seen) != AcceptLoss::Never);
+        let offers = Offers { save: self.can_save(), lose: may_lose };
         loop {
-            let names: Vec<String> =
-                self.at_risk().iter().map(|evidence| loss_name(evidence).to_owned()).collect();
-            match prompt::choose(&ui, &names)? {
+            match prompt::choose(&ui, &names, offers)? {
+                Choice::Save => return Ok(Decision::Save),
                 Choice::Details => ui.say(&text::plan(&self.plan, &ui)),
+                Choice::LoseIt => return Ok(Decision::Lose),
                 Choice::Stop => {
                     ui.say("stopped: nothing was touched");
-                    return Ok(Some(Exit::Declined));
+                    return Ok(Decision::End(Exit::Declined));
                 }
-                Choice::LoseIt => return Ok(None),
             }
         }
     }
@@ -272,15 +337,25 @@ impl Case<'_> {
         }
     }
 
-    /// Looks again by id, then runs the docker command and compares what it destroyed with the plan.
-    async fn hand_over(&self, model: &ComposeSource) -> Result<Exit, Failure> {
+    /// Looks again by id, right before docker gets the command.
+    async fn check_again(&self, model: &ComposeSource, strictness: Strictness) -> Result<(), Failure> {
         let again = plan::plan(&self.parsed.operation, &self.app.engine, model).await?;
-        if again.fingerprint() != self.plan.fingerprint() {
-            return Err(Failure::new(
-                "containers or volumes changed while they were looked at; nothing was touched",
-            )
-            .hint(format!("{}   looks again", self.shown)));
+        let agrees = match strictness {
+            Strictness::Same => again.fingerprint() == self.plan.fingerprint(),
+            Strictness::NothingNew => {
+                let judged = self.plan.losses();
+                again.losses().iter().all(|loss| judged.contains(loss))
+            }
+        };
+        if agrees {
+            return Ok(());
         }
+        Err(Failure::new("containers or volumes changed while they were looked at; nothing was destroyed")
+            .hint(format!("{}   looks again", self.shown)))
+    }
+
+    /// Runs the docker command and compares what it destroyed with the plan.
+    async fn hand_over(&self) -> Result<Exit, Failure> {
         let json = self.parsed.own.format == Format::Json;
         let watch = Watch::start(&self.app.engine).await;
         let arguments = &self.parsed.docker_arguments;

@@ -7,3 +7,4 @@ pub mod config;
 pub mod dispatch;
 pub mod guard;
 mod prompt;
+mod save;
