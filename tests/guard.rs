@@ -455,3 +455,25 @@ fn a_disposable_stack_goes_silently_and_stays_visible_in_the_audit() {
     assert!(ran.stdout.contains(&stack.container("db")), "{}", ran.stdout);
     stack.dbsafe(&["down"]).expect(0);
 }
+
+#[test]
+fn an_interrupt_midway_leaves_nothing_behind() {
+    let engine = Engine::usual();
+    let volume = unique("v");
+    // Large enough that looking through it takes seconds, and sparse so that it takes no disk.
+    let mount = format!("{volume}:/data");
+    let filler = engine.container(&["-v", &mount, "stateless:1", "truncate", "-s", "20G", "/data/blob"]);
+    engine.docker(&["wait", &filler.name]).expect(0);
+    drop(filler);
+    let mut child = engine.spawn(&["dbsafe", "volume", "rm", &volume]);
+    while engine.docker(&["ps", "-aq", "--filter", "label=dbsafe.helper"]).stdout.is_empty() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be interrupted");
+    }
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_ne!(output.status.code(), Some(0));
+    assert_eq!(engine.helpers(), "");
+    assert!(engine.volume_exists(&volume));
+    engine.docker(&["volume", "rm", &volume]).expect(0);
+}

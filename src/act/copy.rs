@@ -237,8 +237,11 @@ pub async fn put_file(place: &Place, file: &Path, name: &str, owner: (u64, u64))
             let chunk =
                 read_full(&mut whole, &mut chunk).map(|count| Bytes::copy_from_slice(&chunk[..count]));
             let end = chunk.as_ref().map_or(true, Bytes::is_empty);
+            if end && chunk.is_ok() {
+                break;
+            }
             // The engine hung up, and says why itself.
-            if end && chunk.is_ok() || sender.blocking_send(chunk).is_err() || end {
+            if sender.blocking_send(chunk).is_err() || end {
                 break;
             }
         }

@@ -5,7 +5,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -129,8 +129,13 @@ impl Engine {
     }
 
     fn run(&self, command: &mut Command) -> Ran {
+        Ran::of(&self.isolate(command).output().unwrap())
+    }
+
+    /// Lets a command see this engine and nothing of the caller's.
+    fn isolate<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         let path = std::env::var("PATH").unwrap_or_default();
-        let output = command
+        command
             .env_clear()
             .env("PATH", path)
             .env("HOME", &self.home)
@@ -139,9 +144,12 @@ impl Engine {
             .env("DBSAFE_HOME", &self.home)
             .env("LC_ALL", "C.UTF-8")
             .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        Ran::of(&output)
+    }
+
+    /// A docker command that goes on by itself, its output kept for the end.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(&std::env::temp_dir(), arguments);
+        self.isolate(&mut command).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     /// A docker command, not yet run, in a folder.
@@ -156,12 +164,8 @@ impl Engine {
     }
 
     pub(crate) fn docker_in(&self, folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Ran {
-        let path = std::env::var("PATH").unwrap_or_default();
         let mut command = self.command(folder, arguments);
-        command.env_clear().env("PATH", path).env("HOME", &self.home).env("DOCKER_HOST", &self.host);
-        command.env("DOCKER_CONFIG", &self.config).env("DBSAFE_HOME", &self.home).env("LC_ALL", "C.UTF-8");
-        command.envs(environment.iter().copied()).stdin(Stdio::null());
-        Ran::of(&command.output().unwrap())
+        Ran::of(&self.isolate(&mut command).envs(environment.iter().copied()).output().unwrap())
     }
 
     /// `docker dbsafe …`.
