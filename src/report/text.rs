@@ -42,7 +42,7 @@ pub fn contents(evidence: &Evidence, now: Timestamp) -> String {
         text.push_str(&part);
     };
     if let Some(bytes) = evidence.size_bytes.filter(|_| !told_size) {
-        add(size(bytes));
+        add(if databases.len() > 1 { format!("{} in all", size(bytes)) } else { size(bytes) });
     }
     if let Some(then) = evidence.last_write {
         add(format!("last write {}", ago(then, now)));
