@@ -8,18 +8,19 @@ export DBSAFE_LAB=${DBSAFE_LAB:-$PWD/target/lab}
 command -v hyperfine >/dev/null || { echo 'hyperfine is missing: apt-get install hyperfine' >&2; exit 1; }
 cargo build --release --quiet
 work=$(mktemp -d)
-DOCKER_HOST=$(tests/lab/engine images 28-bench)
-PATH=$(dirname "$(tests/lab/engine client)"):$PATH
-export DOCKER_HOST DOCKER_CONFIG=$work/config DBSAFE_HOME=$work/home
-mkdir -p "$DOCKER_CONFIG/cli-plugins"
-ln -s "$PWD/target/release/docker-dbsafe" "$DOCKER_CONFIG/cli-plugins/docker-dbsafe"
-ln -s "$(tests/lab/engine compose 5.6)" "$DOCKER_CONFIG/cli-plugins/docker-compose"
 root=$PWD
 cleanup() {
   "$root/tests/lab/engine" wipe 28-bench || true
   rm -rf "$work"
 }
 trap cleanup EXIT
+trap 'exit 130' INT TERM
+DOCKER_HOST=$(tests/lab/engine images 28-bench)
+PATH=$(dirname "$(tests/lab/engine client)"):$PATH
+export DOCKER_HOST DOCKER_CONFIG=$work/config DBSAFE_HOME=$work/home
+mkdir -p "$DOCKER_CONFIG/cli-plugins"
+ln -s "$PWD/target/release/docker-dbsafe" "$DOCKER_CONFIG/cli-plugins/docker-dbsafe"
+ln -s "$(tests/lab/engine compose 5.6)" "$DOCKER_CONFIG/cli-plugins/docker-compose"
 
 mkdir -p "$work/safe" "$work/story"
 {
