@@ -33,6 +33,18 @@ fn lab(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
+/// Refuses any engine that the lab did not start: its socket lies in the lab's own folder, and the process
+/// that the lab noted down serves it.
+fn only_of_the_lab(host: &str, name: &str) {
+    let ending = format!("/{name}/docker.sock");
+    let ours = host.starts_with("unix:///") && host.ends_with(&ending);
+    assert!(ours, "{host} is not an engine of the lab");
+    let folder = fs::canonicalize(lab_folder()).unwrap().join(name);
+    let process = fs::read_to_string(folder.join("pid")).expect("the lab notes its engines' processes");
+    let words = fs::read(format!("/proc/{}/cmdline", process.trim())).expect("the lab's engine runs");
+    assert!(String::from_utf8_lossy(&words).contains(host), "{host} is served by another process");
+}
+
 /// What a command wrote, and its status.
 #[derive(Debug)]
 pub(crate) struct Ran {
@@ -79,8 +91,8 @@ impl Engine {
 
     /// Starts an engine, or joins the one that another test of this run started.
     pub(crate) fn start(name: &str, compose: &str) -> Self {
-        let host = lab(&["up", name]);
-        assert!(host.contains("lab"), "{host} is not an engine of the lab");
+        let host = lab(&["images", name]);
+        only_of_the_lab(&host, name);
         let client = lab(&["client"]);
         let folder = lab_folder().join(format!("config-{name}-{compose}-{}", std::process::id()));
         let plugins = folder.join("cli-plugins");
@@ -92,40 +104,7 @@ impl Engine {
         };
         link(Path::new(env!("CARGO_BIN_EXE_docker-dbsafe")), "docker-dbsafe");
         link(Path::new(&lab(&["compose", compose])), "docker-compose");
-        let engine = Self { host, home: folder.join("home"), config: folder, client };
-        engine.load_images(name);
-        engine
-    }
-
-    /// Loads the lab's images, once per engine; builds them where no run has saved any.
-    fn load_images(&self, name: &str) {
-        let folder = lab_folder();
-        let lock = fs::File::create(folder.join("images.lock")).unwrap();
-        lock.lock().unwrap();
-        if self.docker(&["image", "inspect", "stateless:1", "postgres:18"]).status == 0 {
-            return;
-        }
-        let cache = folder.join("cache");
-        fs::create_dir_all(&cache).unwrap();
-        let archive = cache.join("images.tar.zst");
-        if !archive.exists() {
-            // On engine 28 alone: the others load what it saved.
-            let host = lab(&["up", "28"]);
-            let mut build = Command::new(root().join("tests/lab/build-images"));
-            let built = build.arg(&archive).env("DOCKER_HOST", host).output().unwrap();
-            assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-            if name == "28" {
-                return;
-            }
-        }
-        let script = "zstd -dc \"$1\" | \"$2\" load";
-        self.run(
-            Command::new("bash")
-                .args(["-o", "pipefail", "-c", script, "load"])
-                .arg(&archive)
-                .arg(&self.client),
-        )
-        .expect(0);
+        Self { host, home: folder.join("home"), config: folder, client }
     }
 
     fn run(&self, command: &mut Command) -> Ran {
