@@ -60,8 +60,7 @@ pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
     settings.cover(app, &plan, &mut evidence).await;
     let accepted = parsed.own.accept_loss.as_slice();
     let judgement = judge::judge(&plan, &evidence, |seen| settings.stance(&plan, seen, accepted));
-    let case =
-        Case { app, parsed, shown: shown(parsed), plan, evidence, judgement, snapshots: Vec::new() };
+    let case = Case { app, parsed, shown: shown(parsed), plan, evidence, judgement, snapshots: Vec::new() };
     for note in settings.notes(&case.evidence, accepted) {
         app.ui.note(&note);
     }

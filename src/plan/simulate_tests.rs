@@ -146,6 +146,49 @@ fn an_auto_removed_container_goes_with_its_volumes_when_it_stops() {
 }
 
 #[test]
+fn a_killing_removal_leaves_the_volumes_of_an_auto_removed_container() {
+    let mut auto = container("a", State::Running, vec![mount(ANONYMOUS, "x")]);
+    auto.auto_remove = true;
+    let state = state(vec![auto], vec![]);
+    let fate = |volumes| {
+        let does = Does::Remove { force: true, volumes };
+        simulate(&[step("a", does)], &[], &state).containers[0].mounts[0].fate
+    };
+    assert_eq!((fate(false), fate(true)), (Fate::Detached, Fate::Destroyed));
+    let restarted = simulate(&[step("a", Does::Restart { timeout: None })], &[], &state);
+    assert_eq!(told(&restarted), ["container a: Stopped", "mount /x: Survives"]);
+}
+
+#[test]
+fn a_stop_signal_that_cannot_be_caught_is_a_kill() {
+    let mut hard = container("a", State::Running, vec![]);
+    hard.stop_signal = Some("SIGKILL".into());
+    let state = state(vec![hard], vec![]);
+    let does = Does::StopAndRemove { timeout: Some(60), volumes: false };
+    assert_eq!(simulate(&[step("a", does)], &[], &state).containers[0].ending, Ending::Kill);
+}
+
+#[test]
+fn what_is_being_removed_already_cannot_be_removed_again() {
+    let state = state(vec![container("a", State::Removing, vec![mount(ANONYMOUS, "x")])], vec![]);
+    let plan = simulate(&[step("a", Does::Remove { force: true, volumes: true })], &[], &state);
+    assert_eq!(told(&plan), ["container a: Survives", "mount /x: Survives"]);
+}
+
+#[test]
+fn a_volume_in_memory_lasts_while_another_container_runs_on_it() {
+    let mut ram = volume("ram");
+    ram.options.insert("type".into(), "tmpfs".into());
+    let other = |running| container("b", running, vec![mount(NAMED, "ram")]);
+    let fate = |running| {
+        let a = container("a", State::Running, vec![mount(NAMED, "ram")]);
+        let state = state(vec![a, other(running)], vec![ram.clone()]);
+        simulate(&[step("a", Does::Stop { timeout: None })], &[], &state).containers[0].mounts[0].fate
+    };
+    assert_eq!((fate(State::Running), fate(State::Exited)), (Fate::Survives, Fate::Destroyed));
+}
+
+#[test]
 fn a_stop_takes_memory_alone() {
     let mounts = vec![mount(MountKind::Tmpfs, "t"), mount(ANONYMOUS, "x"), mount(NAMED, "ram")];
     let mut ram = volume("ram");
