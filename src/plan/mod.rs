@@ -32,7 +32,7 @@ use crate::{
         program::ProgramError,
     },
     model::{
-        container::Container,
+        container::{Container, State},
         operation::{Operation, StopKind},
         plan::Plan,
     },
@@ -137,7 +137,16 @@ async fn of_project(
 /// All containers and volumes, our own helpers left out.
 async fn listed(engine: &Engine) -> Result<EngineState, EngineError> {
     let (summaries, volumes) = tokio::try_join!(engine.containers(), engine.volumes())?;
+    let never_started = summaries.iter().filter(|c| c.state == State::Created && !c.volumes.is_empty());
+    let looks =
+        stream::iter(never_started)
+            .map(|c| async move {
+                Ok::<_, EngineError>(engine.borrows_volumes(&c.id).await?.then(|| c.id.clone()))
+            })
+            .buffered(PARALLEL);
+    let borrowers = looks.try_collect::<Vec<_>>().await?.into_iter().flatten().collect();
     Ok(EngineState {
+        borrowers,
         summaries: summaries.into_iter().filter(|container| !is_helper(&container.labels)).collect(),
         inspected: HashMap::new(),
         volumes: volumes.into_iter().map(|volume| (volume.name.clone(), volume)).collect(),

@@ -98,7 +98,7 @@ pub(super) fn steps(prune: &Prune, rules: &Rules, state: &EngineState, steps: &m
         let going: Vec<&str> = steps.containers.iter().map(|step| step.id.as_str()).collect();
         let stays = |id: &str| !going.contains(&id);
         for volume in state.volumes.values() {
-            let used = state.summaries.iter().any(|c| c.volumes.contains(&volume.name) && stays(&c.id));
+            let used = state.users(&volume.name).any(|c| stays(&c.id));
             let wanted = volume.driver == "local"
                 && volume.options.is_empty()
                 && (rules.all_volumes || volume.labelled_anonymous());

@@ -58,6 +58,18 @@ pub(super) struct EngineState {
     /// Of the containers that steps name.
     pub(super) inspected: HashMap<String, Container>,
     pub(super) volumes: BTreeMap<String, Volume>,
+    /// Ids of containers that were never started and have another one's volumes. The engine counts such a use
+    /// only from the start on (moby `registerMountPoints`), and removes the volumes under their hands.
+    pub(super) borrowers: HashSet<String>,
+}
+
+impl EngineState {
+    /// The containers that keep the engine from removing a volume.
+    pub(super) fn users<'a>(&'a self, volume: &'a str) -> impl Iterator<Item = &'a ContainerSummary> {
+        let counts = |summary: &&ContainerSummary| !self.borrowers.contains(&summary.id);
+        let uses = move |summary: &&ContainerSummary| summary.volumes.iter().any(|name| name == volume);
+        self.summaries.iter().filter(counts).filter(uses)
+    }
 }
 
 /// The plan of these steps.
@@ -79,17 +91,12 @@ pub(super) fn simulate(steps: &[Step], volume_steps: &[VolumeStep], state: &Engi
         ends.push((step, container, fate, ending, cause));
     }
     let stays = |volume: &str| {
-        let uses = |summary: &&ContainerSummary| summary.volumes.iter().any(|name| name == volume);
-        let rest = state.summaries.iter().filter(|summary| !removed.contains(summary.id.as_str()));
-        rest.filter(uses).map(|summary| summary.name.clone()).collect::<Vec<String>>()
+        let rest = state.users(volume).filter(|summary| !removed.contains(summary.id.as_str()));
+        rest.map(|summary| summary.name.clone()).collect::<Vec<String>>()
     };
     let holds = |volume: &str| {
         let goes_on = |s: &&ContainerSummary| s.state.has_processes() && !ended.contains(s.id.as_str());
-        state
-            .summaries
-            .iter()
-            .filter(goes_on)
-            .any(|summary| summary.volumes.iter().any(|name| name == volume))
+        state.users(volume).any(|summary| goes_on(&summary))
     };
     let users = Users { stays: &stays, holds: &holds };
     for (step, container, fate, ending, cause) in ends {
@@ -109,10 +116,26 @@ pub(super) fn simulate(steps: &[Step], volume_steps: &[VolumeStep], state: &Engi
         let used_by: Vec<&ContainerSummary> =
             state.summaries.iter().filter(|summary| summary.volumes.contains(&step.name)).collect();
         let (fate, cause) = volume_outcome(volume, &stays(&step.name), &step.cause);
+        if fate == Fate::Destroyed {
+            tell_mounts(&mut plan.containers, &step.name, &cause);
+        }
         let used_by = used_by.into_iter().map(|summary| summary.id.clone()).collect();
         plan.volumes.push(PlannedVolume { volume: volume.clone(), fate, cause, used_by });
     }
     plan
+}
+
+/// A volume that goes by its name is gone from every mount, too.
+fn tell_mounts(containers: &mut [PlannedContainer], volume: &str, cause: &str) {
+    for planned in containers {
+        let at = |destination: &str| {
+            let mount = planned.container.mounts.iter().find(|mount| mount.destination == destination);
+            mount.and_then(|mount| mount.volume.as_deref()) == Some(volume)
+        };
+        for mount in planned.mounts.iter_mut().filter(|mount| at(&mount.destination)) {
+            (mount.fate, mount.cause) = (Fate::Destroyed, cause.to_owned());
+        }
+    }
 }
 
 /// What a step does to a container itself.

@@ -60,6 +60,7 @@ fn state(containers: Vec<Container>, volumes: Vec<Volume>) -> EngineState {
     EngineState {
         summaries: containers.iter().map(summary).collect(),
         volumes: volumes.into_iter().map(|volume| (volume.name.clone(), volume)).collect(),
+        borrowers: Default::default(),
         inspected: containers.into_iter().map(|container| (container.id.clone(), container)).collect(),
     }
 }
@@ -126,6 +127,7 @@ fn a_volume_that_another_container_uses_stays_whatever_is_asked() {
     let both = [one[0].clone(), step("b", Does::StopAndRemove { timeout: None, volumes: true })];
     let plan = simulate(&both, &[volume_step("y")], &state);
     assert_eq!(plan.volumes[0].fate, Fate::Destroyed);
+    assert_eq!(plan.containers[1].mounts[1].fate, Fate::Destroyed);
 }
 
 #[test]
@@ -198,6 +200,20 @@ fn a_stop_takes_memory_alone() {
     assert_eq!(
         told(&plan),
         ["container a: Stopped", "mount /t: Destroyed", "mount /x: Survives", "mount /ram: Destroyed"]
+    );
+}
+
+#[test]
+fn a_borrower_that_never_started_does_not_hold_a_volume() {
+    let a = container("a", State::Running, vec![mount(ANONYMOUS, "x"), mount(NAMED, "y")]);
+    let b = container("b", State::Created, vec![mount(ANONYMOUS, "x"), mount(NAMED, "y")]);
+    let mut state = state(vec![a, b], vec![volume("y")]);
+    state.borrowers.insert("b".into());
+    let does = Does::StopAndRemove { timeout: None, volumes: true };
+    let plan = simulate(&[step("a", does)], &[volume_step("y")], &state);
+    assert_eq!(
+        told(&plan),
+        ["container a: Destroyed", "mount /x: Destroyed", "mount /y: Destroyed", "volume y: Destroyed"]
     );
 }
 
