@@ -81,6 +81,25 @@ impl Engine {
         }
     }
 
+    /// Whether a container has volumes of another one (`--volumes-from`).
+    ///
+    /// # Errors
+    /// Where the engine does not answer, or not in JSON that we understand.
+    pub async fn borrows_volumes(&self, id: &str) -> Result<bool, EngineError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Inspected {
+            host_config: InspectedHostConfig,
+        }
+        let found: Result<Inspected, _> =
+            self.transport.get_json(&format!("/containers/{}/json", encode(id))).await;
+        match found {
+            Ok(found) => Ok(found.host_config.volumes_from.is_some_and(|from| !from.is_empty())),
+            Err(error) if error.status() == Some(404) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Every volume.
     ///
     /// # Errors

@@ -92,8 +92,10 @@ pub struct ComposeStop {
     pub timeout: Option<i64>,
     /// `kill -s`: the signal, where one was given.
     pub signal: Option<String>,
-    /// `kill --remove-orphans`.
-    pub remove_orphans: bool,
+    /// `kill --remove-orphans`; `None` leaves it to `COMPOSE_REMOVE_ORPHANS`.
+    pub remove_orphans: Option<bool>,
+    /// `restart --no-deps`.
+    pub no_deps: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -10,8 +10,10 @@ pub mod parse;
 mod parse_compose;
 mod pflag;
 mod project;
+mod prune;
 mod simulate;
 mod source;
+mod version;
 
 use std::collections::HashMap;
 
@@ -19,8 +21,9 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 pub use self::source::ComposeSource;
 use self::{
-    compose::{Scope, Steps},
+    compose::{Known, Steps},
     simulate::{EngineState, simulate},
+    source::Request,
 };
 use crate::{
     docker::{
@@ -29,8 +32,8 @@ use crate::{
         program::ProgramError,
     },
     model::{
-        container::Container,
-        operation::{ComposeGlobals, Operation},
+        container::{Container, State},
+        operation::{Operation, StopKind},
         plan::Plan,
     },
 };
@@ -78,28 +81,33 @@ pub async fn plan(
         }
         Operation::ComposeDown(down) => {
             let orphans = down.remove_orphans.unwrap_or_else(|| compose.removes_orphans());
-            let need_disabled = orphans;
-            of_project(engine, compose, &down.globals, &down.services, need_disabled, |scope, state| {
-                compose::down(down, scope, &state.summaries, &state.volumes, orphans)
+            let request = Request { disabled: orphans, ..Request::of(&down.globals, &down.services) };
+            of_project(engine, compose, &request, |known, state| {
+                compose::down(down, known, &state.summaries, &state.volumes, orphans)
             })
             .await
         }
         Operation::ComposeRm(rm) => {
-            of_project(engine, compose, &rm.globals, &rm.services, false, |scope, state| {
-                compose::rm(rm, scope, &state.summaries)
-            })
-            .await
+            let request = Request::of(&rm.globals, &rm.services);
+            of_project(engine, compose, &request, |known, state| compose::rm(rm, known, &state.summaries))
+                .await
         }
         Operation::ComposeStop(stop) => {
-            of_project(engine, compose, &stop.globals, &stop.services, false, |scope, state| {
-                compose::stop(stop, scope, &state.summaries)
+            let orphans = stop.remove_orphans.unwrap_or_else(|| compose.removes_orphans());
+            let request = match stop.how {
+                // It loads the whole model, to see what restarts along.
+                StopKind::Restart => Request { enable: &stop.services, ..Request::of(&stop.globals, &[]) },
+                StopKind::Stop | StopKind::Kill => Request::of(&stop.globals, &stop.services),
+            };
+            of_project(engine, compose, &request, |known, state| {
+                compose::stop(stop, known, &state.summaries, orphans)
             })
             .await
         }
         Operation::ContainerRm(_)
         | Operation::ContainerStop(_)
         | Operation::VolumeRm(_)
-        | Operation::Prune(_) => docker_commands::plan(operation, engine).await,
+        | Operation::Prune(_) => docker_commands::plan(operation, engine, compose).await,
     }
 }
 
@@ -107,20 +115,18 @@ pub async fn plan(
 async fn of_project(
     engine: &Engine,
     compose: &ComposeSource,
-    globals: &ComposeGlobals,
-    services: &[String],
-    need_disabled: bool,
-    choose: impl Fn(&Scope, &EngineState) -> Steps,
+    request: &Request<'_>,
+    choose: impl Fn(&Known, &EngineState) -> Steps,
 ) -> Result<Plan, PlanError> {
-    let (scope, state) = tokio::join!(compose.scope(globals, services, need_disabled), listed(engine));
-    let (scope, mut state) = (scope?, state?);
-    let steps = choose(&scope, &state);
+    let (known, state) = tokio::join!(compose.known(request), listed(engine));
+    let (known, mut state) = (known?, state?);
+    let steps = choose(&known, &state);
     inspect_chosen(engine, &steps, &mut state).await?;
     let mut plan = simulate(&steps.containers, &steps.volumes, &state);
     plan.notes = steps.notes;
     plan.undetermined = steps.undetermined;
-    plan.undetermined.extend(compose.version_doubt().await);
-    if globals.dry_run {
+    plan.undetermined.extend(known.version.doubt());
+    if request.globals.dry_run {
         plan.notes.push("--dry-run: compose removes nothing".to_owned());
         plan.containers.clear();
         plan.volumes.clear();
@@ -131,7 +137,16 @@ async fn of_project(
 /// All containers and volumes, our own helpers left out.
 async fn listed(engine: &Engine) -> Result<EngineState, EngineError> {
     let (summaries, volumes) = tokio::try_join!(engine.containers(), engine.volumes())?;
+    let never_started = summaries.iter().filter(|c| c.state == State::Created && !c.volumes.is_empty());
+    let looks =
+        stream::iter(never_started)
+            .map(|c| async move {
+                Ok::<_, EngineError>(engine.borrows_volumes(&c.id).await?.then(|| c.id.clone()))
+            })
+            .buffered(PARALLEL);
+    let borrowers = looks.try_collect::<Vec<_>>().await?.into_iter().flatten().collect();
     Ok(EngineState {
+        borrowers,
         summaries: summaries.into_iter().filter(|container| !is_helper(&container.labels)).collect(),
         inspected: HashMap::new(),
         volumes: volumes.into_iter().map(|volume| (volume.name.clone(), volume)).collect(),

@@ -21,9 +21,17 @@ pub(super) struct Project {
 pub(super) struct Service {
     /// Explicit and implied ones: compose adds links, volumes_from and shared namespaces.
     #[serde(default)]
-    pub(super) depends_on: BTreeMap<String, serde_json::Value>,
+    pub(super) depends_on: BTreeMap<String, Dependency>,
     #[serde(default)]
     pub(super) provider: Option<Provider>,
+}
+
+/// How a service depends on another.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub(super) struct Dependency {
+    /// A restart of the other one restarts this one, too.
+    #[serde(default)]
+    pub(super) restart: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -45,6 +53,15 @@ impl Project {
     /// The services among `named` and all that depend on them, as compose goes down a dependency graph; all
     /// services where none is named.
     pub(super) fn with_dependants(&self, named: &[String]) -> BTreeSet<String> {
+        self.with_dependants_by(named, |_| true)
+    }
+
+    /// As `with_dependants`, along those dependencies only that hand a restart on.
+    pub(super) fn with_restarted(&self, named: &[String]) -> BTreeSet<String> {
+        self.with_dependants_by(named, |dependency| dependency.restart)
+    }
+
+    fn with_dependants_by(&self, named: &[String], counts: impl Fn(&Dependency) -> bool) -> BTreeSet<String> {
         if named.is_empty() {
             return self.services.keys().cloned().collect();
         }
@@ -56,7 +73,7 @@ impl Project {
                 .iter()
                 .filter(|(name, service)| {
                     !wanted.contains(*name)
-                        && service.depends_on.keys().any(|dependency| wanted.contains(dependency))
+                        && service.depends_on.iter().any(|(name, how)| wanted.contains(name) && counts(how))
                 })
                 .map(|(name, _)| name.clone())
                 .collect();
@@ -87,7 +104,7 @@ mod tests {
             "services": {
                 "db": {"image": "postgres"},
                 "api": {"depends_on": {"db": {"condition": "service_started"}}},
-                "web": {"depends_on": {"api": {}}},
+                "web": {"depends_on": {"api": {"restart": true}}},
                 "ai": {"provider": {"type": "model"}},
                 "cloud": {"provider": {"type": "awesomecloud"}}
             },
@@ -106,6 +123,9 @@ mod tests {
         assert_eq!(named(&["web"]), ["web"]);
         assert_eq!(named(&["nothing"]), [""; 0]);
         assert_eq!(named(&[]).len(), 5);
+        let restarted = |name: &str| project().with_restarted(&[name.to_owned()]);
+        assert_eq!(restarted("api").into_iter().collect::<Vec<_>>(), ["api", "web"]);
+        assert_eq!(restarted("db").into_iter().collect::<Vec<_>>(), ["db"]);
     }
 
     #[test]
