@@ -96,6 +96,12 @@ impl Cancellation {
         self.shared.token.is_cancelled()
     }
 
+    /// Whether a child has the terminal, so that a wish to stop is the child's matter.
+    #[must_use]
+    pub fn is_handed_over(&self) -> bool {
+        self.shared.handed_over.load(Ordering::Relaxed)
+    }
+
     /// What cancelled first.
     #[must_use]
     pub fn cause(&self) -> Option<Cause> {

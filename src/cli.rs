@@ -3,7 +3,7 @@
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::commands::audit::AuditArgs;
+use crate::commands::{audit::AuditArgs, config::ConfigArgs};
 
 /// Stands in front of every Docker command that can destroy a database
 #[derive(Debug, Parser)]
@@ -32,17 +32,21 @@ Guarded commands, with the flags, output and exit status of what they stand in f
 
 Flags of ours on a guarded command:
   --plan                   say what would happen, and stop
+  --snapshot               save what is at risk, prove it, then go on
+  --verify restore|checksum  how a snapshot is proved
   --accept-loss NAME       let the data of this container or volume go; repeatable
   --format text|json       how to say it
 
 Exit status: docker's own, or
   1   dbsafe failed and nothing was destroyed     2   the command line is not understood
   10  blocked: data is at risk                    11  blocked: it could not be determined
+  12  a snapshot failed; nothing was destroyed
   13  declined at the prompt                      14  audit --fail-on found something";
 
 #[derive(Debug, Subcommand)]
 pub enum OwnCommand {
     Audit(AuditArgs),
+    Config(ConfigArgs),
     Completion(CompletionArgs),
 }
 

@@ -8,29 +8,55 @@
 
 pub mod act;
 pub mod cancel;
+pub mod cli;
+pub mod commands;
 pub mod docker;
 pub mod engines;
 pub mod exit;
 pub mod inspect;
 pub mod judge;
 pub mod model;
+pub mod plan;
 pub mod plugin;
 pub mod report;
+pub mod settings;
 pub mod store;
 pub mod ui;
 
 use std::{ffi::OsString, io::Write as _, process::ExitCode};
 
+use commands::dispatch;
+use docker::environment::Environment;
 use exit::Exit;
 use plugin::Invocation;
+use ui::Ui;
 
 /// Runs the plugin with docker's arguments (without the program's own name).
 #[must_use]
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
+    let invocation = Invocation::parse(&arguments);
     // Before everything else: docker asks for it at every turn.
-    if Invocation::parse(&arguments) == Ok(Invocation::Metadata) {
+    if invocation == Ok(Invocation::Metadata) {
         let written = std::io::stdout().write_all(plugin::METADATA.as_bytes());
         return if written.is_ok() { Exit::Done.into() } else { Exit::Failed.into() };
     }
-    Exit::Usage.into()
+    let ui = Ui::of_process();
+    let invocation = match invocation {
+        Ok(invocation) => invocation,
+        Err(error) => {
+            ui.fail(&error.to_string(), Some("docker --help lists docker's flags"));
+            return Exit::Usage.into();
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            ui.fail(&format!("no threads could be started: {error}"), None);
+            return Exit::Failed.into();
+        }
+    };
+    let exit = runtime.block_on(dispatch::run(ui, Environment::of_process(), invocation));
+    // A walk that was given up may still hold a thread; nothing waits for it.
+    runtime.shutdown_background();
+    exit.into()
 }

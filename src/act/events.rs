@@ -107,5 +107,7 @@ fn concerns(plan: &Plan, event: &Destroyed) -> bool {
         return planned.clone().any(mounted) || plan.volumes.iter().any(|p| p.volume.name == event.id);
     }
     let project = event.attributes.get(label::PROJECT).map(String::as_str);
-    planned.clone().any(|p| p.container.id == event.id || project.is_some() && p.container.project() == project)
+    planned
+        .clone()
+        .any(|p| p.container.id == event.id || project.is_some() && p.container.project() == project)
 }

@@ -2,6 +2,7 @@
 
 pub mod copy;
 mod dump;
+pub mod events;
 pub mod handover;
 mod layer;
 pub mod progress;

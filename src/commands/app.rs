@@ -3,14 +3,17 @@
 use jiff::Timestamp;
 
 use crate::{
+    cancel::Cancellation,
     docker::{
         endpoint::{self, Endpoint, EndpointError},
         engine::Engine,
         environment::Environment,
         error::EngineError,
         globals::DockerGlobals,
+        program::{DockerProgram, ProgramError},
     },
-    exit,
+    exit::Exit,
+    plan::{PlanError, parse::ParseError},
     report::document::EngineRef,
     ui::Ui,
 };
@@ -22,6 +25,8 @@ pub struct App {
     pub environment: Environment,
     pub endpoint: Endpoint,
     pub engine: Engine,
+    pub docker: DockerProgram,
+    pub cancellation: Cancellation,
 }
 
 impl App {
@@ -29,10 +34,16 @@ impl App {
     ///
     /// # Errors
     /// Where docker itself would refuse the context, the host or its configuration.
-    pub fn new(ui: Ui, globals: DockerGlobals, environment: Environment) -> Result<Self, Failure> {
+    pub fn new(
+        ui: Ui,
+        globals: DockerGlobals,
+        environment: Environment,
+        cancellation: Cancellation,
+    ) -> Result<Self, Failure> {
         let endpoint = endpoint::resolve_here(&globals, &environment)?;
         let engine = Engine::connect(&endpoint)?;
-        Ok(Self { ui, globals, environment, endpoint, engine })
+        let docker = DockerProgram::find(&globals, &environment)?;
+        Ok(Self { ui, globals, environment, endpoint, engine, docker, cancellation })
     }
 
     /// The time, read at the edge only.
@@ -53,20 +64,20 @@ impl App {
 pub struct Failure {
     pub sentence: String,
     pub hint: Option<String>,
-    pub status: u8,
+    pub exit: Exit,
 }
 
 impl Failure {
     /// dbsafe could not do its work, and nothing was destroyed.
     #[must_use]
     pub fn new(sentence: impl Into<String>) -> Self {
-        Self { sentence: sentence.into(), hint: None, status: exit::FAILED }
+        Self { sentence: sentence.into(), hint: None, exit: Exit::Failed }
     }
 
     /// A command that cannot be meant.
     #[must_use]
     pub fn usage(sentence: impl Into<String>) -> Self {
-        Self { status: exit::USAGE, ..Self::new(sentence) }
+        Self { exit: Exit::Usage, ..Self::new(sentence) }
     }
 
     #[must_use]
@@ -76,9 +87,9 @@ impl Failure {
 
     /// Says it, and returns the exit status.
     #[must_use]
-    pub fn say(&self, ui: &Ui) -> u8 {
+    pub fn say(&self, ui: &Ui) -> Exit {
         ui.fail(&self.sentence, self.hint.as_deref());
-        self.status
+        self.exit
     }
 }
 
@@ -92,5 +103,24 @@ impl From<EngineError> for Failure {
 impl From<EndpointError> for Failure {
     fn from(error: EndpointError) -> Self {
         Self::new(error.to_string()).hint(error.hint())
+    }
+}
+
+impl From<ProgramError> for Failure {
+    fn from(error: ProgramError) -> Self {
+        Self::new(error.to_string()).hint(error.hint())
+    }
+}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        let hint = error.hint();
+        Self { hint, ..Self::new(error.to_string()) }
+    }
+}
+
+impl From<ParseError> for Failure {
+    fn from(error: ParseError) -> Self {
+        Self::usage(error.to_string()).hint(error.hint())
     }
 }

@@ -13,7 +13,7 @@ use super::app::{App, Failure};
 use crate::{
     docker::engine::{Engine, is_engine_made, is_helper},
     docker::error::EngineError,
-    exit,
+    exit::Exit,
     inspect::{self, Depth},
     judge,
     model::{
@@ -25,7 +25,7 @@ use crate::{
     report::{
         document::{EngineRef, SCHEMA_VERSION},
         table, text,
-        words::short,
+        words::{count, short},
     },
     settings::Settings,
     ui::{Paint, clean},
@@ -78,11 +78,11 @@ impl From<Level> for Severity {
 ///
 /// # Errors
 /// Where the engine does not answer, or a target is not there.
-pub async fn run(app: &App, arguments: &AuditArgs) -> Result<u8, Failure> {
+pub async fn run(app: &App, arguments: &AuditArgs) -> Result<Exit, Failure> {
     let (summaries, volumes) = tokio::try_join!(app.engine.containers(), app.engine.volumes())?;
     let chosen = choose(&summaries, &volumes, &arguments.targets)?;
     let plan = hypothetical(&app.engine, &chosen.containers, &chosen.volumes, &summaries).await?;
-    let settings = Settings::load(app)?;
+    let settings = Settings::load_for(app, &plan)?;
     let mut evidence = inspect::inspect(&app.engine, &plan, Depth::Everything).await;
     settings.cover(app, &plan, &mut evidence).await;
     let judgement = judge::judge(&plan, &evidence, |seen| settings.stance(&plan, seen, &[]));
@@ -90,13 +90,15 @@ pub async fn run(app: &App, arguments: &AuditArgs) -> Result<u8, Failure> {
     match arguments.format {
         Format::Json => {
             let report = Report::new(app.engine_ref().await, &plan, &evidence, &judgement.findings);
-            let json = serde_json::to_string_pretty(&report).map_err(|error| Failure::new(error.to_string()))?;
+            let json =
+                serde_json::to_string_pretty(&report).map_err(|error| Failure::new(error.to_string()))?;
             app.ui.print(&format!("{json}\n"));
         }
         Format::Text => app.ui.print(&as_text(app, &plan, &evidence, &judgement.findings, arguments.all)),
     }
-    let failed = arguments.fail_on.is_some_and(|level| worst.is_some_and(|worst| worst >= Severity::from(level)));
-    Ok(if failed { exit::FOUND } else { 0 })
+    let failed =
+        arguments.fail_on.is_some_and(|level| worst.is_some_and(|worst| worst >= Severity::from(level)));
+    Ok(if failed { Exit::Found } else { Exit::Done })
 }
 
 struct Chosen<'a> {
@@ -105,10 +107,17 @@ struct Chosen<'a> {
 }
 
 /// The containers and volumes that the targets name.
-fn choose<'a>(all: &'a [ContainerSummary], volumes: &'a [Volume], targets: &[String]) -> Result<Chosen<'a>, Failure> {
+fn choose<'a>(
+    all: &'a [ContainerSummary],
+    volumes: &'a [Volume],
+    targets: &[String],
+) -> Result<Chosen<'a>, Failure> {
     let own = |container: &&ContainerSummary| !is_helper(&container.labels);
     if targets.is_empty() {
-        return Ok(Chosen { containers: all.iter().filter(own).collect(), volumes: volumes.iter().collect() });
+        return Ok(Chosen {
+            containers: all.iter().filter(own).collect(),
+            volumes: volumes.iter().collect(),
+        });
     }
     let mut chosen = Chosen { containers: Vec::new(), volumes: Vec::new() };
     for target in targets {
@@ -122,8 +131,10 @@ fn choose<'a>(all: &'a [ContainerSummary], volumes: &'a [Volume], targets: &[Str
         let containers: Vec<_> = all.iter().filter(own).filter(named).collect();
         let volumes: Vec<_> = volumes.iter().filter(|volume| volume.name == *target).collect();
         if containers.is_empty() && volumes.is_empty() {
-            return Err(Failure::usage(format!("no container, service, project or volume is named {target}"))
-                .hint("docker ps -a and docker volume ls list them"));
+            return Err(Failure::usage(format!(
+                "no container, service, project or volume is named {target}"
+            ))
+            .hint("docker ps -a and docker volume ls list them"));
         }
         chosen.containers.extend(containers);
         chosen.volumes.extend(volumes);
@@ -143,12 +154,17 @@ async fn hypothetical(
     let containers: Vec<Container> =
         inspected.buffered(PARALLEL).try_filter_map(|found| async { Ok(found) }).try_collect().await?;
     let used: HashSet<&str> = all.iter().flat_map(|summary| &summary.volumes).map(String::as_str).collect();
-    let dangling = volumes.iter().filter(|volume| !used.contains(volume.name.as_str())).map(|volume| PlannedVolume {
-        volume: (*volume).clone(),
-        fate: if volume.labelled_anonymous() || is_engine_made(&volume.name) { Fate::Detached } else { Fate::Survives },
-        cause: "no container uses it".to_owned(),
-        used_by: Vec::new(),
-    });
+    let dangling =
+        volumes.iter().filter(|volume| !used.contains(volume.name.as_str())).map(|volume| PlannedVolume {
+            volume: (*volume).clone(),
+            fate: if volume.labelled_anonymous() || is_engine_made(&volume.name) {
+                Fate::Detached
+            } else {
+                Fate::Survives
+            },
+            cause: "no container uses it".to_owned(),
+            used_by: Vec::new(),
+        });
     Ok(Plan {
         containers: containers.into_iter().map(removed).collect(),
         volumes: dangling.collect(),
@@ -170,7 +186,11 @@ fn removed(container: Container) -> PlannedContainer {
     let grace_seconds = container.stop_timeout.unwrap_or(10);
     PlannedContainer {
         fate: Fate::Destroyed,
-        ending: if container.state.has_processes() { Ending::Stop { grace_seconds } } else { Ending::Untouched },
+        ending: if container.state.has_processes() {
+            Ending::Stop { grace_seconds }
+        } else {
+            Ending::Untouched
+        },
         cause: "if it were removed".to_owned(),
         mounts: mounts.collect(),
         container,
@@ -225,8 +245,10 @@ struct Summary {
 impl<'a> Report<'a> {
     fn new(engine: EngineRef, plan: &'a Plan, evidence: &'a [Evidence], findings: &'a [Finding]) -> Self {
         let of = |id: &str, kind: TargetKind| {
-            let evidence: Vec<&Evidence> = evidence.iter().filter(|e| e.target.id == id && e.target.kind == kind).collect();
-            let findings: Vec<&Finding> = findings.iter().filter(|f| f.target.id == id && f.target.kind == kind).collect();
+            let evidence: Vec<&Evidence> =
+                evidence.iter().filter(|e| e.target.id == id && e.target.kind == kind).collect();
+            let findings: Vec<&Finding> =
+                findings.iter().filter(|f| f.target.id == id && f.target.kind == kind).collect();
             let risk = findings.iter().map(|finding| finding.severity).max().unwrap_or(Severity::None);
             let database = evidence.iter().find_map(|seen| seen.engine.as_deref());
             (evidence, findings, risk, database)
@@ -258,7 +280,8 @@ impl<'a> Report<'a> {
             .map(|planned| {
                 let name = planned.volume.name.as_str();
                 let (evidence, findings, risk, database) = of(name, TargetKind::Volume);
-                let project = planned.volume.labels.get(crate::model::container::label::PROJECT).map(String::as_str);
+                let project =
+                    planned.volume.labels.get(crate::model::container::label::PROJECT).map(String::as_str);
                 VolumeRow { name, project, database, risk, evidence, findings }
             })
             .collect();
@@ -269,16 +292,19 @@ impl<'a> Report<'a> {
 }
 
 fn summary(plan: &Plan, findings: &[Finding]) -> Summary {
-    let count = |severity| {
-        findings.iter().filter(|f| f.severity == severity && f.id != judge::UNDETERMINED && f.suppressed.is_none()).count()
+    let number = |severity| {
+        findings
+            .iter()
+            .filter(|f| f.severity == severity && f.id != judge::UNDETERMINED && f.suppressed.is_none())
+            .count()
     };
     Summary {
         containers: plan.containers.len(),
         dangling_volumes: plan.volumes.len(),
-        critical: count(Severity::Critical),
-        high: count(Severity::High),
-        medium: count(Severity::Medium),
-        low: count(Severity::Low),
+        critical: number(Severity::Critical),
+        high: number(Severity::High),
+        medium: number(Severity::Medium),
+        low: number(Severity::Low),
         undetermined: findings.iter().filter(|finding| finding.id == judge::UNDETERMINED).count(),
     }
 }
@@ -290,7 +316,9 @@ fn as_text(app: &App, plan: &Plan, evidence: &[Evidence], findings: &[Finding], 
         own.map(|finding| finding.severity).max().unwrap_or(Severity::None)
     };
     let mut shown: Vec<(Severity, &Evidence)> = evidence.iter().map(|seen| (risk_of(seen), seen)).collect();
-    shown.retain(|(risk, seen)| all || *risk > Severity::Low || *risk == Severity::Low && seen.engine.is_some());
+    shown.retain(|(risk, seen)| {
+        all || *risk > Severity::Low || *risk == Severity::Low && seen.engine.is_some()
+    });
     shown.sort_by(|(a, one), (b, other)| b.cmp(a).then_with(|| one.target.name.cmp(&other.target.name)));
     let mut rows = vec![["RISK", "CONTAINER", "DATABASE", "WHERE", "HOLDS"].map(str::to_owned)];
     for (risk, seen) in &shown {
@@ -304,7 +332,11 @@ fn as_text(app: &App, plan: &Plan, evidence: &[Evidence], findings: &[Finding], 
             TargetKind::Volume => format!("volume {}", clean(short(&seen.target.name))),
         };
         let unknown = matches!(seen.presence, Presence::Undetermined { .. });
-        let word = if unknown { Paint::Danger.apply(app.ui.colour_out, "unknown") } else { risk_word(*risk, app.ui.colour_out) };
+        let word = if unknown {
+            Paint::Danger.apply(app.ui.colour_out, "unknown")
+        } else {
+            risk_word(*risk, app.ui.colour_out)
+        };
         rows.push([word, name, text::engine(seen), text::place(seen).replacen("in ", "", 1), holds]);
     }
     let summary = summary(plan, findings);
@@ -325,9 +357,16 @@ fn as_text(app: &App, plan: &Plan, evidence: &[Evidence], findings: &[Finding], 
     .filter(|(count, _)| *count > 0)
     .map(|(count, word)| format!("{count} {word}"))
     .collect();
-    let others = plan.containers.iter().filter(|planned| !at_risk.contains(planned.container.id.as_str())).count();
+    let all = plan.containers.len();
+    let safe =
+        plan.containers.iter().filter(|planned| !at_risk.contains(planned.container.id.as_str())).count();
+    let rest = match (safe, all) {
+        (0, _) => String::new(),
+        (safe, all) if safe == all => format!("; {} hold nothing to lose", count(all as u64, "container")),
+        (safe, all) => format!("; {safe} of {} hold nothing to lose", count(all as u64, "container")),
+    };
     let risks = if parts.is_empty() { "nothing at risk".to_owned() } else { parts.join(", ") };
-    out.push_str(&format!("\n{risks}; {others} more of {} containers hold nothing to lose\n", plan.containers.len()));
+    out.push_str(&format!("\n{risks}{rest}\n"));
     out
 }
 

@@ -2,11 +2,13 @@
 
 use super::{
     app::{App, Failure},
-    prompt::{self, Choice},
+    prompt::{self, Choice, Offers},
+    save,
 };
 use crate::{
     act::{events::Watch, handover},
-    exit,
+    cancel::Cancellation,
+    exit::Exit,
     inspect::{self, Depth},
     judge::{self, Judgement, loss_name},
     model::{
@@ -14,14 +16,15 @@ use crate::{
         evidence::{Evidence, Presence},
         operation::Operation,
         plan::Plan,
+        policy::AcceptLoss,
         verdict::{Severity, Verdict},
     },
     plan::{
-        self, CachedModel,
+        self, ComposeSource,
         parse::{Format, Parsed},
     },
     report::{
-        document::{By, Document, Exit, SCHEMA_VERSION, plan_rows},
+        document::{Document, SCHEMA_VERSION, Who, plan_rows},
         text, words,
     },
     settings::Settings,
@@ -44,46 +47,100 @@ struct Case<'a> {
 ///
 /// # Errors
 /// Where dbsafe cannot do its work; nothing was destroyed then.
-pub async fn run(app: &App, parsed: &Parsed) -> Result<u8, Failure> {
+pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
     if let Operation::Harmless { why } = &parsed.operation {
         if parsed.own.plan {
             app.ui.print(&format!("  {why}\n"));
-            return Ok(0);
+            return Ok(Exit::Done);
         }
-        return Ok(handover::run_docker(app, &parsed.docker_arguments).await?);
+        return Ok(handover::run_docker(&app.docker, &parsed.docker_arguments, &app.cancellation).await?);
     }
-    let model = CachedModel::new(handover::ComposeCommand::new(app));
+    let model = ComposeSource::new(app.docker.clone(), app.environment.clone());
     let plan = plan::plan(&parsed.operation, &app.engine, &model).await?;
     let settings = Settings::load_for(app, &plan)?;
     let mut evidence = inspect::inspect(&app.engine, &plan, Depth::Threatened).await;
     settings.cover(app, &plan, &mut evidence).await;
     let accepted = parsed.own.accept_loss.as_slice();
     let judgement = judge::judge(&plan, &evidence, |seen| settings.stance(&plan, seen, accepted));
-    let mut case = Case {
-        app,
-        parsed,
-        shown: shown(parsed),
-        plan,
-        evidence,
-        judgement,
-        snapshots: Vec::new(),
-    };
+    let mut case =
+        Case { app, parsed, shown: shown(parsed), plan, evidence, judgement, snapshots: Vec::new() };
     for note in settings.notes(&case.evidence, accepted) {
         app.ui.note(&note);
     }
     if parsed.own.plan {
         return Ok(case.show_plan().await);
     }
-    match case.judgement.verdict {
-        Verdict::Allow | Verdict::Warn => {}
-        Verdict::Block | Verdict::Undetermined => {
-            if let Some(status) = case.blocked().await? {
-                return Ok(status);
+    let save = match case.judgement.verdict {
+        Verdict::Allow | Verdict::Warn => false,
+        Verdict::Block | Verdict::Undetermined
+            if parsed.own.snapshot && case.plan.undetermined.is_empty() =>
+        {
+            true
+        }
+        Verdict::Block | Verdict::Undetermined => match case.blocked(&settings).await? {
+            Decision::End(exit) => return Ok(exit),
+            Decision::Save => true,
+            Decision::Lose => false,
+        },
+    };
+    if !save {
+        case.warn();
+        case.check_again(&model, Strictness::Same).await?;
+        return case.hand_over().await;
+    }
+    let store = save::open_store(app)?;
+    let taken = save::save(app, parsed, &case.plan, &case.evidence, &store).await?;
+    case.snapshots.push(taken.stored.manifest.id.clone());
+    // From here on a failure must start again what was stopped.
+    let at = app.now();
+    let ready = match case.check_again(&model, Strictness::NothingNew).await {
+        Ok(()) => save::remember(&store, &taken, at, None),
+        Err(failure) => Err(failure),
+    };
+    let handed_over = match ready {
+        Ok(()) => case.hand_over().await,
+        Err(failure) => Err(failure),
+    };
+    match handed_over {
+        Ok(exit) if exit.status() == 0 => {
+            save::remember(&store, &taken, at, Some(0))?;
+            taken.leave();
+            Ok(exit)
+        }
+        other => {
+            if let Ok(exit) = &other {
+                save::remember(&store, &taken, at, Some(exit.status()))?;
             }
+            for sentence in taken.resume().await {
+                app.ui.note(&sentence);
+            }
+            other
         }
     }
-    case.warn();
-    case.hand_over(&model).await
+}
+
+/// What a block came to.
+enum Decision {
+    End(Exit),
+    Save,
+    Lose,
+}
+
+/// How alike the second look must be to the first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Strictness {
+    /// Nothing came, went or changed its state.
+    Same,
+    /// Nothing more goes than was judged: after our own stop, states have changed.
+    NothingNew,
+}
+
+/// Completes when something cancels while the command is still ours: once docker has it, docker decides.
+pub async fn before_hand_over(cancellation: &Cancellation) {
+    cancellation.cancelled().await;
+    if cancellation.is_handed_over() {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// The command to show in hints.
@@ -126,11 +183,17 @@ impl Case<'_> {
         self.app.ui.paint(Paint::Danger, &line)
     }
 
+    /// Whether a snapshot can help: something was seen, and what the command does is known.
+    fn can_save(&self) -> bool {
+        self.plan.undetermined.is_empty()
+            && self.at_risk().iter().any(|seen| seen.presence == Presence::Found)
+    }
+
     /// Commands that go on, for a person or a program to copy.
     fn ways_on(&self) -> Vec<(String, String)> {
         let mut ways = Vec::new();
         let at_risk = self.at_risk();
-        if at_risk.iter().any(|e| e.presence == Presence::Found) && self.plan.undetermined.is_empty() {
+        if self.can_save() {
             ways.push(("save it, then go on".to_owned(), self.with_flags("--snapshot")));
         }
         ways.push(("see everything".to_owned(), self.with_flags("--plan")));
@@ -138,7 +201,8 @@ impl Case<'_> {
         names.sort_unstable();
         names.dedup();
         if self.plan.undetermined.is_empty() {
-            let flags: Vec<String> = names.iter().map(|name| format!("--accept-loss {}", quoted(name))).collect();
+            let flags: Vec<String> =
+                names.iter().map(|name| format!("--accept-loss {}", quoted(name))).collect();
             ways.push(("lose it".to_owned(), self.with_flags(&flags.join(" "))));
         } else {
             let words: Vec<String> = self.parsed.docker_arguments.iter().map(|word| quoted(word)).collect();
@@ -168,37 +232,41 @@ impl Case<'_> {
         }
     }
 
-    /// Blocks, or lets a person choose. `None` means to go on.
-    async fn blocked(&mut self) -> Result<Option<u8>, Failure> {
+    /// Blocks, or lets a person choose.
+    async fn blocked(&self, settings: &Settings) -> Result<Decision, Failure> {
         let ui = self.app.ui;
         if self.parsed.own.format == Format::Json {
-            let status = self.block_status();
-            self.print_document(Exit { by: By::Dbsafe, status }).await;
-            return Ok(Some(status));
+            let exit = self.block_exit();
+            self.print_document(exit).await;
+            return Ok(Decision::End(exit));
         }
         self.explain_block();
         if !ui.interactive || !self.plan.undetermined.is_empty() {
             ui.say(&text::choices(&self.ways_on(), &ui));
             ui.say(&format!("{} nothing was touched", ui.paint(Paint::Danger, "blocked:")));
-            return Ok(Some(self.block_status()));
+            return Ok(Decision::End(self.block_exit()));
         }
+        let at_risk = self.at_risk();
+        let names: Vec<String> = at_risk.iter().map(|evidence| loss_name(evidence).to_owned()).collect();
+        let may_lose = at_risk.iter().all(|seen| settings.accept_loss(&self.plan, seen) != AcceptLoss::Never);
+        let offers = Offers { save: self.can_save(), lose: may_lose };
         loop {
-            let names: Vec<String> = self.at_risk().iter().map(|evidence| loss_name(evidence).to_owned()).collect();
-            match prompt::choose(&ui, &names)? {
+            match prompt::choose(&ui, &names, offers)? {
+                Choice::Save => return Ok(Decision::Save),
                 Choice::Details => ui.say(&text::plan(&self.plan, &ui)),
+                Choice::LoseIt => return Ok(Decision::Lose),
                 Choice::Stop => {
                     ui.say("stopped: nothing was touched");
-                    return Ok(Some(exit::DECLINED));
+                    return Ok(Decision::End(Exit::Declined));
                 }
-                Choice::LoseIt => return Ok(None),
             }
         }
     }
 
-    fn block_status(&self) -> u8 {
+    fn block_exit(&self) -> Exit {
         match self.judgement.verdict {
-            Verdict::Undetermined => exit::UNDETERMINED,
-            Verdict::Allow | Verdict::Warn | Verdict::Block => exit::BLOCKED,
+            Verdict::Undetermined => Exit::Undetermined,
+            Verdict::Allow | Verdict::Warn | Verdict::Block => Exit::Blocked,
         }
     }
 
@@ -206,11 +274,17 @@ impl Case<'_> {
     fn warn(&self) {
         let now = self.app.now();
         for finding in &self.judgement.findings {
-            let Some(seen) = self.evidence.iter().find(|seen| judge::is_about(finding, seen)) else { continue };
+            let Some(seen) = self.evidence.iter().find(|seen| judge::is_about(finding, seen)) else {
+                continue;
+            };
             let name = clean(words::short(seen.volume.as_deref().unwrap_or(&seen.target.name)));
-            if let Some(accepted) = finding.suppressed.as_deref().filter(|_| finding.severity >= Severity::High) {
+            if let Some(accepted) =
+                finding.suppressed.as_deref().filter(|_| finding.severity >= Severity::High)
+            {
                 let lost = text::contents(seen, now);
-                self.app.ui.note(&format!("{name}: {} {lost} goes, accepted by {accepted}", text::engine(seen)));
+                self.app
+                    .ui
+                    .note(&format!("{name}: {} {lost} goes, accepted by {accepted}", text::engine(seen)));
             } else if finding.severity == Severity::Medium {
                 let line = match &seen.engine {
                     Some(_) => format!("{name}: {} stays; {}", text::engine(seen), text::backups(seen, now)),
@@ -221,13 +295,14 @@ impl Case<'_> {
         }
     }
 
-    async fn show_plan(&self) -> u8 {
+    async fn show_plan(&self) -> Exit {
         let ui = &self.app.ui;
         if self.parsed.own.format == Format::Json {
-            self.print_document(Exit { by: By::Dbsafe, status: 0 }).await;
-            return 0;
+            self.print_document(Exit::Done).await;
+            return Exit::Done;
         }
-        let mut out = format!("{} would do this:\n\n{}", self.parsed.operation.name(), text::plan(&self.plan, ui));
+        let mut out =
+            format!("{} would do this:\n\n{}", self.parsed.operation.name(), text::plan(&self.plan, ui));
         let told: Vec<&Evidence> = self.evidence.iter().collect();
         if !told.is_empty() {
             out.push_str(&format!("\nwhat is in it:\n\n{}", text::paragraphs(&told, self.app.now(), ui)));
@@ -240,7 +315,7 @@ impl Case<'_> {
         };
         out.push_str(&format!("\n{verdict}\n"));
         ui.print(&out);
-        0
+        Exit::Done
     }
 
     async fn print_document(&self, exit: Exit) {
@@ -254,7 +329,7 @@ impl Case<'_> {
             verdict: self.judgement.verdict,
             undetermined: &self.plan.undetermined,
             snapshots: &self.snapshots,
-            exit,
+            exit: Who { by: exit.by(), status: exit.status() },
         };
         match serde_json::to_string_pretty(&document) {
             Ok(json) => self.app.ui.print(&format!("{json}\n")),
@@ -262,23 +337,36 @@ impl Case<'_> {
         }
     }
 
-    /// Looks again by id, then runs the docker command and compares what it destroyed with the plan.
-    async fn hand_over(&self, model: &CachedModel<'_>) -> Result<u8, Failure> {
+    /// Looks again by id, right before docker gets the command.
+    async fn check_again(&self, model: &ComposeSource, strictness: Strictness) -> Result<(), Failure> {
         let again = plan::plan(&self.parsed.operation, &self.app.engine, model).await?;
-        if again.fingerprint() != self.plan.fingerprint() {
-            return Err(Failure::new("containers or volumes changed while they were looked at; nothing was touched")
-                .hint(format!("{}   looks again", self.shown)));
+        let agrees = match strictness {
+            Strictness::Same => again.fingerprint() == self.plan.fingerprint(),
+            Strictness::NothingNew => {
+                let judged = self.plan.losses();
+                again.losses().iter().all(|loss| judged.contains(loss))
+            }
+        };
+        if agrees {
+            return Ok(());
         }
+        Err(Failure::new("containers or volumes changed while they were looked at; nothing was destroyed")
+            .hint(format!("{}   looks again", self.shown)))
+    }
+
+    /// Runs the docker command and compares what it destroyed with the plan.
+    async fn hand_over(&self) -> Result<Exit, Failure> {
         let json = self.parsed.own.format == Format::Json;
         let watch = Watch::start(&self.app.engine).await;
-        let status = handover::run_guarded(self.app, &self.parsed.docker_arguments, json).await?;
-        for difference in watch.compare(&self.plan, status == 0).await {
+        let arguments = &self.parsed.docker_arguments;
+        let exit = handover::run_docker(&self.app.docker, arguments, &self.app.cancellation).await?;
+        for difference in watch.compare(&self.plan, exit.status() == 0).await {
             self.app.ui.note(&difference);
         }
         if json {
-            self.print_document(Exit { by: By::Docker, status }).await;
+            self.print_document(exit).await;
         }
-        Ok(status)
+        Ok(exit)
     }
 }
 

@@ -2,5 +2,9 @@
 
 pub mod app;
 pub mod audit;
+mod completion;
+pub mod config;
+pub mod dispatch;
 pub mod guard;
 mod prompt;
+mod save;

@@ -7,24 +7,41 @@ use crate::ui::{Ui, clean};
 
 /// What a person chose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Choice {
+pub(crate) enum Choice {
+    Save,
     Details,
     Stop,
     LoseIt,
+}
+
+/// What can be chosen beside details and stopping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Offers {
+    pub(crate) save: bool,
+    pub(crate) lose: bool,
 }
 
 /// Asks. To lose data its name must be typed; each name, where there are several. Ctrl-C and Escape stop.
 ///
 /// # Errors
 /// Where the terminal cannot be read.
-pub fn choose(ui: &Ui, names: &[String]) -> Result<Choice, Failure> {
-    let theme: Box<dyn Theme> = if ui.colour { Box::new(ColorfulTheme::default()) } else { Box::new(SimpleTheme) };
-    let items = ["stop here", "show everything that it would do", "go on, and lose it"];
-    let chosen = answer(Select::with_theme(&*theme).with_prompt("What now?").items(items).default(0).interact_opt())?;
-    match chosen.flatten() {
-        Some(1) => Ok(Choice::Details),
-        Some(2) => confirm(&*theme, ui, names),
-        _ => Ok(Choice::Stop),
+pub(crate) fn choose(ui: &Ui, names: &[String], offers: Offers) -> Result<Choice, Failure> {
+    let theme: Box<dyn Theme> =
+        if ui.colour { Box::new(ColorfulTheme::default()) } else { Box::new(SimpleTheme) };
+    let all = [
+        (offers.save, Choice::Save, "take a snapshot, prove it, then go on"),
+        (true, Choice::Details, "show everything that it would do"),
+        (true, Choice::Stop, "stop here"),
+        (offers.lose, Choice::LoseIt, "go on without a snapshot, and lose it"),
+    ];
+    let offered: Vec<_> = all.into_iter().filter(|(offered, ..)| *offered).collect();
+    let items: Vec<&str> = offered.iter().map(|(_, _, text)| *text).collect();
+    let chosen =
+        answer(Select::with_theme(&*theme).with_prompt("What now?").items(&items).default(0).interact_opt())?;
+    match chosen.flatten().and_then(|index| offered.get(index)) {
+        Some((_, Choice::LoseIt, _)) => confirm(&*theme, ui, names),
+        Some((_, choice, _)) => Ok(*choice),
+        None => Ok(Choice::Stop),
     }
 }
 
@@ -34,7 +51,8 @@ fn confirm(theme: &dyn Theme, ui: &Ui, names: &[String]) -> Result<Choice, Failu
     names.dedup();
     for name in names {
         let prompt = format!("Type {} to lose what is in it", clean(name));
-        let typed = answer(Input::<String>::with_theme(theme).with_prompt(prompt).allow_empty(true).interact_text())?;
+        let typed =
+            answer(Input::<String>::with_theme(theme).with_prompt(prompt).allow_empty(true).interact_text())?;
         if typed.as_deref().map(str::trim) != Some(name) {
             ui.say("that is not its name");
             return Ok(Choice::Stop);
@@ -52,6 +70,8 @@ fn answer<T>(result: Result<T, dialoguer::Error>) -> Result<Option<T>, Failure> 
             let _ = console::Term::stderr().show_cursor();
             Ok(None)
         }
-        Err(dialoguer::Error::IO(error)) => Err(Failure::new(format!("the terminal could not be read: {error}"))),
+        Err(dialoguer::Error::IO(error)) => {
+            Err(Failure::new(format!("the terminal could not be read: {error}")))
+        }
     }
 }

@@ -8,6 +8,7 @@ pub mod endpoint;
 pub mod engine;
 pub mod environment;
 pub mod error;
+pub mod events;
 pub mod exec;
 pub mod globals;
 pub mod program;

@@ -4,7 +4,11 @@
 //! Nothing is pulled and nothing runs. Every helper carries the label `dbsafe.helper`, so that planning
 //! never takes one for a target and the next run finds what a kill left behind.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use bollard::{
     models::{ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions},
@@ -15,6 +19,8 @@ use bollard::{
 };
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
+use jiff::Timestamp;
+use tokio::task::JoinHandle;
 
 use super::{archive::Place, dial::EngineError, engine::Engine};
 use crate::model::container::label;
@@ -33,11 +39,39 @@ pub struct Sight {
     pub writable: bool,
 }
 
-/// A helper container. Call `remove` when done; what a kill leaves behind the next run sweeps away.
+/// A helper container. Call `remove` when done. Where its owner is dropped instead (Ctrl-C), `leave_nothing`
+/// removes it at the end of the process; what a kill leaves behind the next helper's maker sweeps away.
+#[derive(Clone)]
 pub struct Helper {
     engine: Engine,
     container: String,
     image: String,
+}
+
+/// Helpers of this process that are not yet removed, and how many are being made or removed this moment.
+static ALIVE: Mutex<Alive> = Mutex::new(Alive { busy: 0, helpers: Vec::new() });
+
+struct Alive {
+    busy: usize,
+    helpers: Vec<Helper>,
+}
+
+fn alive() -> MutexGuard<'static, Alive> {
+    ALIVE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes every helper that this process made and has not removed. Call it before the process ends.
+pub async fn leave_nothing() {
+    for _ in 0..1000 {
+        let left = std::mem::take(&mut alive().helpers);
+        for helper in left {
+            helper.remove_later();
+        }
+        if alive().busy == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 impl Helper {
@@ -46,6 +80,23 @@ impl Helper {
     /// # Errors
     /// Where the engine refuses; nothing is left behind then.
     pub async fn create(engine: &Engine, sight: &Sight) -> Result<Self, EngineError> {
+        alive().busy += 1;
+        let (engine, sight) = (engine.clone(), sight.clone());
+        // A task of its own: whoever waits for it may be dropped, and the helper must not be lost then.
+        let made = tokio::spawn(async move {
+            let (made, ()) = tokio::join!(Self::make(&engine, &sight), sweep(&engine, Timestamp::now()));
+            let mut alive = alive();
+            alive.busy -= 1;
+            if let Ok(helper) = &made {
+                alive.helpers.push(helper.clone());
+            }
+            made
+        });
+        made.await
+            .unwrap_or_else(|_panicked| Err(EngineError::unexpected("making a helper container failed")))
+    }
+
+    async fn make(engine: &Engine, sight: &Sight) -> Result<Self, EngineError> {
         let image = import_empty_image(engine).await?;
         let volumes = sight.volumes.iter().enumerate().map(|(index, name)| Mount {
             typ: Some(MountType::VOLUME),
@@ -102,12 +153,27 @@ impl Helper {
         Place::new(&self.engine, &self.container, &format!("/b/{index}"))
     }
 
+    /// Lets go of the helper: it is removed while other things go on, at the latest by `leave_nothing`.
+    pub fn remove_later(self) -> JoinHandle<()> {
+        {
+            let mut alive = alive();
+            alive.busy += 1;
+            alive.helpers.retain(|helper| helper.container != self.container);
+        }
+        // A task of its own, so that nobody who stops waiting stops it.
+        tokio::spawn(async move {
+            let options = RemoveContainerOptions { force: true, ..RemoveContainerOptions::default() };
+            // What cannot be removed is swept away by a later run; the look itself has succeeded.
+            let _ = self.engine.api().remove_container(&self.container, Some(options)).await;
+            remove_image(&self.engine, &self.image).await;
+            alive().busy -= 1;
+        })
+    }
+
     /// Removes the helper and its image.
     pub async fn remove(self) {
-        let options = RemoveContainerOptions { force: true, ..RemoveContainerOptions::default() };
-        // A helper that cannot be removed is swept away by a later run; the look itself has succeeded.
-        let _ = self.engine.api().remove_container(&self.container, Some(options)).await;
-        remove_image(&self.engine, &self.image).await;
+        // It fails only where the runtime ends, which `leave_nothing` waits for.
+        let _ = self.remove_later().await;
     }
 }
 
@@ -181,7 +247,7 @@ async fn remove_image(engine: &Engine, image: &str) {
 }
 
 /// Removes helpers that a killed run left behind. Failures are left to the next run.
-pub async fn sweep(engine: &Engine, now: jiff::Timestamp) {
+async fn sweep(engine: &Engine, now: Timestamp) {
     if let Ok(containers) = engine.containers().await {
         for left in containers.iter().filter(|container| super::engine::is_helper(&container.labels)) {
             let Ok(Some(container)) = engine.container(&left.id).await else { continue };
@@ -203,13 +269,13 @@ pub async fn sweep(engine: &Engine, now: jiff::Timestamp) {
     let options = ListImagesOptions { filters: Some(filters), all: true, ..ListImagesOptions::default() };
     if let Ok(images) = engine.api().list_images(Some(options)).await {
         for image in images {
-            if is_stale(jiff::Timestamp::from_second(image.created).ok(), now) {
+            if is_stale(Timestamp::from_second(image.created).ok(), now) {
                 remove_image(engine, &image.id).await;
             }
         }
     }
 }
 
-fn is_stale(created: Option<jiff::Timestamp>, now: jiff::Timestamp) -> bool {
+fn is_stale(created: Option<Timestamp>, now: Timestamp) -> bool {
     created.is_some_and(|created| now.duration_since(created).unsigned_abs() > STALE_AFTER)
 }

@@ -194,7 +194,8 @@ pub fn parse_answer(text: &str) -> Option<ServerAnswer> {
                 found.answer.version.get_or_insert_with(|| value.to_owned());
             }
             "valkey_version" => found.answer.version = Some(value.to_owned()),
-            "used_memory_dataset" => found.memory = value.parse().ok(),
+            // A small server computes a negative one and prints it unsigned.
+            "used_memory_dataset" => found.memory = value.parse().ok().filter(|&bytes| bytes < 1 << 50),
             "rdb_changes_since_last_save" => found.changes_since_save = value.parse().unwrap_or(1),
             "rdb_last_bgsave_status" => found.save_failing = value != "ok",
             "rdb_last_save_time" => {

@@ -1,6 +1,6 @@
 //! Writable layers: what a container wrote beside its mounts.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
 
@@ -13,9 +13,14 @@ use crate::{
     docker::{
         archive::{Entry, EntryKind, HEAD_BYTES, Place, WalkLimits},
         dial::EngineError,
+        engine::Engine,
         scratch::{Helper, Sight},
     },
     engines::recognise::{Recogniser, is_tool_cache},
+    model::{
+        container::Container,
+        plan::{Fate, PlannedContainer},
+    },
 };
 
 /// Up to this many bytes a layer is streamed; a larger one is listed by `/changes` first, which costs a
@@ -29,33 +34,49 @@ const PARALLEL: usize = 16;
 /// The databases in one layer, or why they cannot be known.
 pub(super) type Scanned = Result<Vec<Hit>, String>;
 
-/// Scans the layers of several containers: one helper for all of those that can be streamed.
-pub(super) async fn scan(subjects: &[&Subject<'_>]) -> Vec<Scanned> {
-    let folders: Vec<Option<String>> = subjects.iter().map(|subject| streamed_folder(subject)).collect();
-    let sight = Sight { folders: folders.iter().flatten().cloned().collect(), ..Sight::default() };
-    let helper = match subjects.first().filter(|_| !sight.folders.is_empty()) {
-        // Without a helper (the engine's folder may be out of reach) `/changes` tells the same, later.
-        Some(first) => Helper::create(first.engine, &sight).await.ok(),
-        None => None,
-    };
-    let mut next_folder = 0;
-    let places = folders.into_iter().map(|folder| {
-        folder?;
-        next_folder += 1;
-        helper.as_ref().map(|helper| helper.folder(next_folder - 1))
-    });
-    let scans = subjects.iter().zip(places).map(|(subject, place)| scan_one(subject, place));
-    let scanned = stream::iter(scans.collect::<Vec<_>>()).buffered(PARALLEL).collect().await;
-    if let Some(helper) = helper {
-        helper.remove().await;
-    }
-    scanned
+/// A helper container through which small layers can be streamed.
+pub(super) struct Streams {
+    helper: Option<Helper>,
+    /// By container, which of the helper's folders is its layer.
+    folders: HashMap<String, usize>,
 }
 
-/// The folder to stream, where that is the cheaper way.
-fn streamed_folder(subject: &Subject<'_>) -> Option<String> {
-    let container = &subject.planned.container;
-    container.upper_dir.clone().filter(|_| container.size_rw.is_some_and(|size| size <= STREAM_BYTES))
+impl Streams {
+    /// Makes one helper for all layers that may have to be streamed. It is made while the first rung of the
+    /// ladder is still at work, as it takes as long.
+    pub(super) async fn open(engine: &Engine, containers: &[&PlannedContainer], thorough: bool) -> Self {
+        let mut sight = Sight::default();
+        let mut folders = HashMap::new();
+        for planned in containers.iter().filter(|planned| thorough || planned.fate == Fate::Destroyed) {
+            if let Some(folder) = streamed_folder(&planned.container) {
+                folders.insert(planned.container.id.clone(), sight.folders.len());
+                sight.folders.push(folder);
+            }
+        }
+        // Without a helper (the engine's folder may be out of reach) `/changes` tells the same, later.
+        let helper = if folders.is_empty() { None } else { Helper::create(engine, &sight).await.ok() };
+        Self { helper, folders }
+    }
+
+    /// Scans the layers of several containers at once, and lets go of the helper.
+    pub(super) async fn scan(self, subjects: &[&Subject<'_>]) -> Vec<Scanned> {
+        let place = |subject: &Subject<'_>| {
+            let index = self.folders.get(&subject.planned.container.id)?;
+            Some(self.helper.as_ref()?.folder(*index))
+        };
+        let scans: Vec<_> = subjects.iter().map(|subject| scan_one(subject, place(subject))).collect();
+        let scanned = stream::iter(scans).buffered(PARALLEL).collect().await;
+        if let Some(helper) = self.helper {
+            helper.remove_later();
+        }
+        scanned
+    }
+}
+
+/// The layer's folder, where streaming it is the cheaper way.
+fn streamed_folder(container: &Container) -> Option<String> {
+    let small = container.size_rw.is_some_and(|size| (1..=STREAM_BYTES).contains(&size));
+    container.upper_dir.clone().filter(|_| small)
 }
 
 async fn scan_one(subject: &Subject<'_>, place: Option<Place>) -> Scanned {

@@ -54,7 +54,7 @@ async fn once(place: &Place, path: &str, limits: WalkLimits) -> Result<Listing, 
         recogniser.see(as_seen(&entry));
         since_check += 1;
         // The check looks at everything seen so far: now and then is enough.
-        let due = since_check.is_power_of_two() && since_check >= 64 || since_check % 4096 == 0;
+        let due = since_check.is_power_of_two() && since_check >= 64 || since_check.is_multiple_of(4096);
         if due && recogniser.has_certain_data() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let end = place.walk(path, limits, visit).await?;

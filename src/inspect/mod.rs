@@ -4,6 +4,7 @@
 //! where the engines that seem to run would keep their data; then only what nothing has explained: writable
 //! layers, volumes, memory file systems. What cannot be seen is undetermined, never absent.
 
+pub mod backups;
 mod hit;
 mod layer;
 mod listing;
@@ -53,12 +54,13 @@ pub async fn inspect(engine: &Engine, plan: &Plan, depth: Depth) -> Vec<Evidence
     let thorough = depth == Depth::Everything;
     let touched: Vec<&PlannedContainer> =
         plan.containers.iter().filter(|p| thorough || is_touched(p, &fates)).collect();
-    let subjects: Vec<Subject<'_>> =
-        stream::iter(touched.iter().map(|p| Subject::new(engine, p, &fates, thorough)))
-            .buffered(PARALLEL)
-            .collect()
-            .await;
-    let (attached, unattached) = future::join(containers(&subjects), async {
+    let looks = touched.iter().map(|planned| Subject::new(engine, planned, &fates, thorough));
+    let (subjects, streams): (Vec<Subject<'_>>, _) = future::join(
+        stream::iter(looks).buffered(PARALLEL).collect(),
+        layer::Streams::open(engine, &touched, thorough),
+    )
+    .await;
+    let (attached, unattached) = future::join(containers(&subjects, streams), async {
         let mounted = mounted_volumes(&touched);
         let alone: Vec<(&Volume, Fate)> = plan
             .volumes
@@ -91,13 +93,13 @@ fn mounted_volumes<'a>(touched: &[&'a PlannedContainer]) -> HashSet<&'a str> {
 }
 
 /// The rungs of the ladder, each for all containers at once.
-async fn containers(subjects: &[Subject<'_>]) -> Vec<Evidence> {
+async fn containers(subjects: &[Subject<'_>], streams: layer::Streams) -> Vec<Evidence> {
     let probed = stream::iter(subjects.iter().map(first_look)).buffered(PARALLEL).collect::<Vec<_>>().await;
     let unexplained: Vec<usize> =
         (0..subjects.len()).filter(|&index| layer_needs_scan(&subjects[index], &probed[index])).collect();
     let to_scan: Vec<&Subject<'_>> = unexplained.iter().map(|&index| &subjects[index]).collect();
     let mut layers: Vec<Option<layer::Scanned>> = subjects.iter().map(|_| None).collect();
-    for (index, scanned) in unexplained.iter().zip(layer::scan(&to_scan).await) {
+    for (index, scanned) in unexplained.iter().zip(streams.scan(&to_scan).await) {
         layers[*index] = Some(scanned);
     }
     let rest =

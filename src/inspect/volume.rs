@@ -159,7 +159,7 @@ pub(super) async fn unattached(engine: &Engine, volumes: &[(&Volume, Fate)]) -> 
         }
     });
     let found: Vec<Vec<Evidence>> = stream::iter(looks).buffered(PARALLEL).collect().await;
-    helper.remove().await;
+    helper.remove_later();
     found.into_iter().flatten().collect()
 }
 

@@ -81,6 +81,22 @@ pub fn is_about(finding: &Finding, evidence: &Evidence) -> bool {
 /// The id of what could not be known.
 pub const UNDETERMINED: &str = "undetermined";
 
+/// The id of the finding that this evidence would make, where it makes one.
+#[must_use]
+pub fn check_id(seen: &Evidence) -> &'static str {
+    let goes = seen.fate >= Fate::Detached;
+    match (goes, seen.location) {
+        _ if matches!(seen.presence, Presence::Undetermined { .. }) => UNDETERMINED,
+        _ if seen.engine.is_none() => "files-in-removed-volume",
+        (false, _) => "no-recent-backup",
+        (true, Location::WritableLayer) => "data-in-writable-layer",
+        (true, Location::AnonymousVolume) => "data-in-anonymous-volume",
+        (true, Location::Tmpfs) => "data-in-tmpfs",
+        (true, Location::Memory) => "data-in-memory-only",
+        (true, Location::NamedVolume | Location::BindMount) => "data-in-removed-volume",
+    }
+}
+
 /// Id, severity and message of what one piece of evidence means; `None` where it means nothing.
 fn weigh(seen: &Evidence, on_survivors: OnSurvivors) -> Option<(&'static str, Severity, String)> {
     let goes = seen.fate >= Fate::Detached;
@@ -108,14 +124,7 @@ fn weigh(seen: &Evidence, on_survivors: OnSurvivors) -> Option<(&'static str, Se
         Fate::Stopped | Fate::Survives if on_survivors == OnSurvivors::Ignore => Severity::Low,
         Fate::Stopped | Fate::Survives => Severity::Medium,
     };
-    let id = match (goes, seen.location) {
-        (false, _) => "no-recent-backup",
-        (true, Location::WritableLayer) => "data-in-writable-layer",
-        (true, Location::AnonymousVolume) => "data-in-anonymous-volume",
-        (true, Location::Tmpfs) => "data-in-tmpfs",
-        (true, Location::Memory) => "data-in-memory-only",
-        (true, Location::NamedVolume | Location::BindMount) => "data-in-removed-volume",
-    };
+    let id = check_id(seen);
     let message = match (goes, covered) {
         (true, true) => "goes, and a recent backup of it exists",
         (true, false) => "goes, and no recent backup of it is known",

@@ -1,5 +1,7 @@
 //! What a command would do to which objects: the planner's answer, before anybody looked for data.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::container::{Container, Volume};
@@ -74,6 +76,22 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Everything that goes or gets lost, by id.
+    #[must_use]
+    pub fn losses(&self) -> BTreeSet<String> {
+        let goes = |fate: Fate| fate >= Fate::Detached;
+        let containers = self.containers.iter().flat_map(|planned| {
+            let own = goes(planned.fate).then(|| format!("container {}", planned.container.id));
+            let mounts = planned.mounts.iter().filter(move |mount| goes(mount.fate));
+            own.into_iter()
+                .chain(mounts.map(|mount| format!("mount {} {}", planned.container.id, mount.destination)))
+        });
+        let volumes = self.volumes.iter().filter(|planned| goes(planned.fate));
+        let volumes =
+            volumes.map(|planned| format!("volume {} {}", planned.volume.name, planned.volume.created));
+        containers.chain(volumes).collect()
+    }
+
     /// What binds a verdict to the objects it was given on: every id with its fate, sorted.
     /// Equal before and after means that nothing came, went or changed its state in between.
     #[must_use]

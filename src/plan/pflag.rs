@@ -119,7 +119,12 @@ pub(super) fn read(table: &[Flag], arguments: &[String], interspersed: bool) -> 
 
 impl Read {
     /// Reads `--name`, `--name=value` or `--name value`: how many arguments it took, and whether it is ours.
-    fn long(&mut self, table: &[Flag], text: &str, next: Option<&String>) -> Result<(usize, bool), FlagError> {
+    fn long(
+        &mut self,
+        table: &[Flag],
+        text: &str,
+        next: Option<&String>,
+    ) -> Result<(usize, bool), FlagError> {
         let (name, value) = match text.split_once('=') {
             Some((name, value)) => (name, Some(value)),
             None => (text, None),
@@ -245,7 +250,8 @@ mod tests {
 
     #[test]
     fn booleans_in_all_their_forms() {
-        for line in ["-v", "--volumes", "--volume", "-v=true", "--volumes=1", "-v=false -v", "db -v", "-vt5"] {
+        for line in ["-v", "--volumes", "--volume", "-v=true", "--volumes=1", "-v=false -v", "db -v", "-vt5"]
+        {
             assert!(ok(line).is_on("volumes"), "{line}");
         }
         for line in ["", "-v=false", "--volumes=0", "-v --volumes=F", "-- -v", "-v=0"] {
@@ -264,7 +270,18 @@ mod tests {
 
     #[test]
     fn what_pflag_refuses_is_refused() {
-        for line in ["-x", "--unknown", "-t", "-t five", "--volumes=yes", "--rmi", "-vx", "--timeout=", "-t 08", "---v"] {
+        for line in [
+            "-x",
+            "--unknown",
+            "-t",
+            "-t five",
+            "--volumes=yes",
+            "--rmi",
+            "-vx",
+            "--timeout=",
+            "-t 08",
+            "---v",
+        ] {
             assert!(read(TABLE, &words(line), true).is_err(), "{line}");
         }
     }

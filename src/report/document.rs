@@ -28,7 +28,7 @@ pub struct Document<'a> {
     pub undetermined: &'a [String],
     /// Ids of snapshots made by this command.
     pub snapshots: &'a [String],
-    pub exit: Exit,
+    pub exit: Who,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -39,16 +39,10 @@ pub struct EngineRef {
 
 /// Who ended the command, and with what.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub struct Exit {
-    pub by: By,
+pub struct Who {
+    /// `dbsafe` or `docker`.
+    pub by: &'static str,
     pub status: u8,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum By {
-    Dbsafe,
-    Docker,
 }
 
 /// One object of the plan.

@@ -92,16 +92,18 @@ pub fn place(evidence: &Evidence) -> String {
 #[must_use]
 pub fn backups(evidence: &Evidence, now: Timestamp) -> String {
     let coverage = &evidence.coverage;
-    let source = coverage.source.as_deref().map(|source| format!(" {}", clean(source))).unwrap_or_default();
+    let source = coverage.source.as_deref().map(|source| format!(" {}", clean(source)));
+    let apart = source.as_deref().map(|source| format!(";{source}")).unwrap_or_default();
+    let source = source.unwrap_or_default();
     let when = coverage.at.map(|at| format!(", {}", ago(at, now))).unwrap_or_default();
     let detail = coverage.detail.as_deref().map(|detail| format!(": {}", clean(detail))).unwrap_or_default();
     match coverage.status {
         CoverageStatus::Covered => {
             format!("backup:{source}{when}{}", if coverage.verified { ", proved" } else { "" })
         }
-        CoverageStatus::Stale => format!("backups: none that counts;{source}{when}{detail}"),
+        CoverageStatus::Stale => format!("backups: none that counts{apart}{when}{detail}"),
         CoverageStatus::None => format!("backups: none found{detail}"),
-        CoverageStatus::Undetermined => format!("backups: could not be checked;{source}{detail}"),
+        CoverageStatus::Undetermined => format!("backups: could not be checked{apart}{detail}"),
     }
 }
 

@@ -1,0 +1,132 @@
+//! What large backup files were found to be, so that a guarded command does not read the same gigabytes again.
+//!
+//! A file is the same while its size, its inode and both its time stamps are: the change time cannot be set by
+//! programs, so a file that was written to is always read anew. Elsewhere than on Unix, every file is.
+
+use std::{collections::BTreeMap, fs, io, path::Path};
+
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use super::{BackupFile, check_file};
+
+/// Smaller files are read faster than remembered.
+const SMALLEST: u64 = 16 << 20;
+/// More files are no longer worth it.
+const MOST: usize = 500;
+/// What a file was found to be may change with the program that looked.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+#[derive(Default, Serialize, Deserialize)]
+struct Memory {
+    version: String,
+    files: BTreeMap<String, Remembered>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Remembered {
+    same: Same,
+    found: BackupFile,
+}
+
+/// What must be as it was.
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
+struct Same {
+    size: u64,
+    inode: (u64, u64),
+    modified: (i64, i64),
+    changed: (i64, i64),
+    /// Wall clocks were read in it.
+    zone: Option<String>,
+}
+
+#[cfg(unix)]
+fn same(path: &Path, zone: &TimeZone) -> Option<Same> {
+    use std::os::unix::fs::MetadataExt as _;
+    let file = fs::metadata(path).ok()?;
+    Some(Same {
+        size: file.size(),
+        inode: (file.dev(), file.ino()),
+        modified: (file.mtime(), file.mtime_nsec()),
+        changed: (file.ctime(), file.ctime_nsec()),
+        zone: zone.iana_name().map(str::to_owned),
+    })
+}
+
+#[cfg(not(unix))]
+fn same(_path: &Path, _zone: &TimeZone) -> Option<Same> {
+    None
+}
+
+/// As `check_file`, from memory where the file is large and the same. `memory` is our own file.
+///
+/// # Errors
+/// Where the file could not be read.
+pub(super) fn check(path: &Path, zone: &TimeZone, memory: Option<&Path>) -> io::Result<BackupFile> {
+    let same = same(path, zone).filter(|same| same.size >= SMALLEST);
+    let (Some(before), Some(memory), Some(name)) = (same, memory, path.to_str()) else {
+        return check_file(path, zone);
+    };
+    if let Some(known) = load(memory).files.remove(name).filter(|known| known.same == before) {
+        return Ok(known.found);
+    }
+    let found = check_file(path, zone)?;
+    // Read again: another command may have added its own meanwhile.
+    let mut known = load(memory);
+    known.files.retain(|path, _| Path::new(path).exists());
+    if known.files.len() < MOST {
+        known.files.insert(name.to_owned(), Remembered { same: before, found: found.clone() });
+        // Forgetting costs time only.
+        let _ = save(memory, &known);
+    }
+    Ok(found)
+}
+
+fn load(memory: &Path) -> Memory {
+    let known: Option<Memory> = fs::read(memory).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    let fresh = || Memory { version: VERSION.to_owned(), ..Memory::default() };
+    known.filter(|known| known.version == VERSION).unwrap_or_else(fresh)
+}
+
+fn save(memory: &Path, known: &Memory) -> io::Result<()> {
+    let folder = memory.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let temporary = folder.join(format!("backups.json.{}", std::process::id()));
+    fs::write(&temporary, serde_json::to_vec(known).map_err(io::Error::other)?)?;
+    fs::rename(&temporary, memory)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::inspect::backups::Whole;
+
+    #[test]
+    fn a_large_file_is_remembered_until_it_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("large.sql");
+        let memory = folder.path().join("cache/backups.json");
+        let mut text = "--\n-- PostgreSQL database dump\n--\n\n".to_owned();
+        text.push_str(&format!("-- {}\n", "x".repeat(SMALLEST as usize)));
+        text.push_str("--\n-- PostgreSQL database dump complete\n--\n\n");
+        fs::write(&path, &text).unwrap();
+        let check = || check(&path, &TimeZone::UTC, Some(&memory)).unwrap();
+        let first = check();
+        assert_eq!(first.whole, Whole::Yes);
+        // What is remembered is what is answered.
+        let mut known = load(&memory);
+        known.files.values_mut().for_each(|known| known.found.keys = Some(7));
+        save(&memory, &known).unwrap();
+        assert_eq!(check().keys, Some(7));
+        // Same size, same time stamp, other content.
+        let modified = fs::metadata(&path).unwrap().modified().unwrap();
+        let mut file = fs::File::options().write(true).open(&path).unwrap();
+        file.write_all(b"xx").unwrap();
+        file.set_modified(modified).unwrap();
+        assert_eq!(check().keys, None);
+        fs::write(&memory, "no").unwrap();
+        assert_eq!(check().keys, None);
+    }
+}

@@ -1,0 +1,360 @@
+//! From the words after `docker dbsafe` to an operation, and to what docker gets.
+
+use super::{
+    harmless,
+    parse_compose::{self, COMPOSE_GLOBALS},
+    pflag::{self, Flag, FlagError, Read, Takes, flag, own},
+};
+use crate::model::operation::{ContainerRm, ContainerStop, Operation, Prune, PruneScope, StopKind, VolumeRm};
+
+/// A command line, understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parsed {
+    pub operation: Operation,
+    /// What docker gets, without its globals: every word as typed, but for our own flags.
+    pub docker_arguments: Vec<String>,
+    /// The same as typed after `docker dbsafe`, for hints.
+    pub typed: Vec<String>,
+    /// It came through `guard --`.
+    pub is_guard_door: bool,
+    pub own: OwnFlags,
+}
+
+/// Our flags on a guarded command.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OwnFlags {
+    pub snapshot: bool,
+    pub accept_loss: Vec<String>,
+    pub plan: bool,
+    pub format: Format,
+    pub verify: Verify,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+/// How a snapshot is proved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Verify {
+    #[default]
+    Restore,
+    Checksum,
+}
+
+/// Why a command line is not guarded, and so not run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    #[error("{command}: {error}")]
+    Flag { command: String, error: FlagError },
+    #[error("the flag --{flag} takes {takes}, not {value:?}")]
+    OwnValue { flag: &'static str, takes: &'static str, value: String },
+    #[error("dbsafe does not stand in front of `docker {0}`")]
+    NotGuarded(String),
+    #[error("compose's flags stand before `down`, or after `compose`")]
+    StrayGlobals,
+    #[error("no command is named")]
+    Nothing,
+}
+
+impl ParseError {
+    /// What to type instead.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Flag { .. } => "see the flags with --help; nothing was run",
+            Self::OwnValue { .. } | Self::Nothing => "docker dbsafe --help",
+            Self::NotGuarded(_) => "run it with docker itself, or as: docker dbsafe guard -- COMMAND",
+            Self::StrayGlobals => "docker dbsafe -f compose.yaml down",
+        }
+    }
+}
+
+/// Our flags, in every guarded command's table.
+pub(super) const OWN: [Flag; 5] = [
+    own("snapshot", Takes::Bool),
+    own("accept-loss", Takes::Text),
+    own("plan", Takes::Bool),
+    own("format", Takes::Text),
+    own("verify", Takes::Text),
+];
+
+const RM: &[Flag] = &[
+    flag("force", Some('f'), Takes::Bool),
+    flag("volumes", Some('v'), Takes::Bool),
+    flag("link", Some('l'), Takes::Bool),
+];
+const VOLUME_RM: &[Flag] = &[flag("force", Some('f'), Takes::Bool)];
+const STOP: &[Flag] = &[
+    flag("timeout", Some('t'), Takes::Int),
+    Flag { name: "timeout", long: "time", short: None, takes: Takes::Int, ours: false },
+    flag("signal", Some('s'), Takes::Text),
+];
+const KILL: &[Flag] = &[flag("signal", Some('s'), Takes::Text)];
+const PRUNE: &[Flag] = &[
+    flag("force", Some('f'), Takes::Bool),
+    flag("all", Some('a'), Takes::Bool),
+    flag("volumes", None, Takes::Bool),
+    flag("filter", None, Takes::Text),
+];
+
+/// Understands the words after `docker dbsafe`.
+///
+/// # Errors
+/// Where docker would refuse them, or where it is not clear what they mean.
+pub fn parse(arguments: &[String]) -> Result<Parsed, ParseError> {
+    let mut parsed = parse_words(arguments)?;
+    parsed.typed = typed(arguments, &parsed.own);
+    Ok(parsed)
+}
+
+/// What was typed, without our own flags: the forwarded words, under the name that was used.
+fn typed(arguments: &[String], own: &OwnFlags) -> Vec<String> {
+    if *own == OwnFlags::default() {
+        return arguments.to_vec();
+    }
+    let mut rest = arguments.iter().peekable();
+    let mut kept = Vec::new();
+    let mut ended = false;
+    while let Some(word) = rest.next() {
+        ended |= word == "--" && kept.first().is_none_or(|first| first != "guard");
+        let name = word.strip_prefix("--").map(|name| name.split_once('=').map_or(name, |(name, _)| name));
+        match OWN.iter().find(|flag| !ended && name == Some(flag.long)) {
+            Some(flag) if flag.takes != Takes::Bool && !word.contains('=') => {
+                rest.next();
+            }
+            Some(_) => {}
+            None => kept.push(word.clone()),
+        }
+    }
+    kept
+}
+
+fn parse_words(arguments: &[String]) -> Result<Parsed, ParseError> {
+    let first = arguments.first().ok_or(ParseError::Nothing)?;
+    if first == "guard" {
+        return guard_door(&arguments[1..]);
+    }
+    if first.starts_with('-') || first == "down" {
+        // `[compose globals] down`.
+        let table: Vec<Flag> = COMPOSE_GLOBALS.iter().chain(&OWN).copied().collect();
+        let globals = read("down", &table, arguments, false)?;
+        if arguments.get(globals.read).map(String::as_str) != Some("down") {
+            return Err(if globals.help { ParseError::Nothing } else { ParseError::StrayGlobals });
+        }
+        return parse_compose::parse(arguments, "down");
+    }
+    docker(arguments)
+}
+
+/// `guard [our flags] -- ARGS…`: any docker command line, docker's own globals in front already taken off.
+fn guard_door(arguments: &[String]) -> Result<Parsed, ParseError> {
+    let dashes = arguments.iter().position(|word| word == "--");
+    let own_read = read("guard", &OWN, &arguments[..dashes.unwrap_or(arguments.len())], false)?;
+    let rest = &arguments[dashes.map_or(own_read.read, |index| index + 1)..];
+    let mut own_flags = own_flags(&own_read)?;
+    let mut parsed = match docker(rest) {
+        Ok(parsed) => parsed,
+        Err(ParseError::NotGuarded(_) | ParseError::Nothing) => Parsed {
+            operation: harmless::classify(rest),
+            docker_arguments: rest.to_vec(),
+            typed: Vec::new(),
+            is_guard_door: true,
+            own: OwnFlags::default(),
+        },
+        Err(error) => return Err(error),
+    };
+    own_flags.accept_loss.append(&mut parsed.own.accept_loss);
+    own_flags.plan |= parsed.own.plan;
+    own_flags.snapshot |= parsed.own.snapshot;
+    if parsed.own.format != Format::Text {
+        own_flags.format = parsed.own.format;
+    }
+    Ok(Parsed { own: own_flags, is_guard_door: true, ..parsed })
+}
+
+/// A docker command line that we stand in front of.
+fn docker(arguments: &[String]) -> Result<Parsed, ParseError> {
+    let word = |index: usize| arguments.get(index).map(String::as_str).unwrap_or_default();
+    let (path, rest): (&str, &[String]) = match (word(0), word(1)) {
+        ("compose", _) => return parse_compose::parse(&arguments[1..], "compose"),
+        ("", _) => return Err(ParseError::Nothing),
+        (one @ ("rm" | "stop" | "kill" | "restart"), _) => (one, &arguments[1..]),
+        ("container", "rm" | "remove") => ("rm", &arguments[2..]),
+        ("container", two @ ("stop" | "kill" | "restart")) => (two, &arguments[2..]),
+        ("container", "prune") => ("container prune", &arguments[2..]),
+        ("volume", "rm" | "remove") => ("volume rm", &arguments[2..]),
+        ("volume", "prune") => ("volume prune", &arguments[2..]),
+        ("system", "prune") => ("system prune", &arguments[2..]),
+        (one @ ("container" | "volume" | "system" | "stack" | "service" | "swarm"), _) => {
+            return Ok(passed(arguments, harmless::classify(arguments), one));
+        }
+        (other, _) => return Err(ParseError::NotGuarded(other.to_owned())),
+    };
+    let table: &[Flag] = match path {
+        "rm" => RM,
+        "volume rm" => VOLUME_RM,
+        "stop" | "restart" => STOP,
+        "kill" => KILL,
+        _ => PRUNE,
+    };
+    // `system prune --filter` and its kin have no --format of docker's own, so ours is not ambiguous.
+    let table: Vec<Flag> = table.iter().chain(&OWN).copied().collect();
+    let found = read(path, &table, rest, true)?;
+    let operation = if found.help {
+        Operation::Harmless { why: "it prints its help" }
+    } else {
+        match path {
+            "rm" => Operation::ContainerRm(ContainerRm {
+                references: found.words.clone(),
+                force: found.is_on("force"),
+                volumes: found.is_on("volumes"),
+                link: found.is_on("link"),
+            }),
+            "volume rm" => {
+                Operation::VolumeRm(VolumeRm { names: found.words.clone(), force: found.is_on("force") })
+            }
+            "stop" => stopping(&found, StopKind::Stop),
+            "restart" => stopping(&found, StopKind::Restart),
+            "kill" => stopping(&found, StopKind::Kill),
+            "container prune" => prune(&found, PruneScope::Containers),
+            "volume prune" => prune(&found, PruneScope::Volumes),
+            _ => prune(&found, PruneScope::System),
+        }
+    };
+    let used = arguments.len() - rest.len();
+    let docker_arguments = arguments[..used].iter().cloned().chain(found.forwarded.iter().cloned()).collect();
+    let own = own_flags(&found)?;
+    Ok(Parsed { operation, docker_arguments, typed: Vec::new(), is_guard_door: false, own })
+}
+
+fn stopping(found: &Read, how: StopKind) -> Operation {
+    Operation::ContainerStop(ContainerStop {
+        references: found.words.clone(),
+        how,
+        timeout: found.int("timeout"),
+        signal: found.text("signal").map(str::to_owned),
+    })
+}
+
+fn prune(found: &Read, scope: PruneScope) -> Operation {
+    Operation::Prune(Prune {
+        scope,
+        all: found.is_on("all"),
+        volumes: found.is_on("volumes"),
+        filters: found.texts("filter"),
+    })
+}
+
+/// A command that is handed over, or refused, as it is.
+fn passed(arguments: &[String], operation: Operation, _family: &str) -> Parsed {
+    Parsed {
+        operation,
+        docker_arguments: arguments.to_vec(),
+        typed: Vec::new(),
+        is_guard_door: false,
+        own: OwnFlags::default(),
+    }
+}
+
+/// Reads flags, naming the command where they are refused.
+pub(super) fn read(
+    command: &str,
+    table: &[Flag],
+    arguments: &[String],
+    mix: bool,
+) -> Result<Read, ParseError> {
+    pflag::read(table, arguments, mix)
+        .map_err(|error| ParseError::Flag { command: command.to_owned(), error })
+}
+
+/// Our flags among those read.
+pub(super) fn own_flags(found: &Read) -> Result<OwnFlags, ParseError> {
+    let choose = |flag: &'static str, takes: &'static str, known: &[&str]| match found.text(flag) {
+        None => Ok(0),
+        Some(value) => known.iter().position(|word| *word == value).ok_or_else(|| ParseError::OwnValue {
+            flag,
+            takes,
+            value: value.to_owned(),
+        }),
+    };
+    let format = choose("format", "text or json", &["text", "json"])?;
+    let verify = choose("verify", "restore or checksum", &["restore", "checksum"])?;
+    Ok(OwnFlags {
+        snapshot: found.is_on("snapshot"),
+        accept_loss: found.texts("accept-loss"),
+        plan: found.is_on("plan"),
+        format: if format == 1 { Format::Json } else { Format::Text },
+        verify: if verify == 1 { Verify::Checksum } else { Verify::Restore },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split_whitespace().map(str::to_owned).collect()
+    }
+
+    fn ok(line: &str) -> Parsed {
+        parse(&words(line)).unwrap()
+    }
+
+    #[test]
+    fn rm_in_all_its_forms() {
+        for line in
+            ["rm -fv db", "container rm -f --volumes db", "container remove db -vf", "guard -- rm -fv db"]
+        {
+            let Operation::ContainerRm(rm) = ok(line).operation else { panic!("{line}") };
+            assert_eq!((rm.references, rm.force, rm.volumes), (words("db"), true, true), "{line}");
+        }
+    }
+
+    #[test]
+    fn our_flags_never_reach_docker_and_theirs_always_do() {
+        let parsed = ok("rm --plan -f db --accept-loss db --format=json -- --plan");
+        assert_eq!(parsed.docker_arguments, words("rm -f db -- --plan"));
+        assert_eq!(parsed.typed, words("rm -f db -- --plan"));
+        assert_eq!(parsed.own.accept_loss, words("db"));
+        assert_eq!((parsed.own.plan, parsed.own.format), (true, Format::Json));
+        let down = ok("-f a.yaml down -v --plan api");
+        assert_eq!(down.docker_arguments, words("compose -f a.yaml down -v api"));
+        assert_eq!(down.typed, words("-f a.yaml down -v api"));
+        let guarded = ok("guard --plan -- compose down -v");
+        assert_eq!((guarded.docker_arguments, guarded.own.plan), (words("compose down -v"), true));
+        assert_eq!(guarded.typed, words("guard -- compose down -v"));
+    }
+
+    #[test]
+    fn what_is_not_ours_is_not_run_but_through_the_guards_door() {
+        assert!(matches!(parse(&words("ps -a")), Err(ParseError::NotGuarded(_))));
+        let through = ok("guard -- ps -a --format json");
+        assert!(matches!(through.operation, Operation::Harmless { .. }));
+        assert_eq!(through.docker_arguments, words("ps -a --format json"));
+        assert!(matches!(ok("guard -- frobnicate db").operation, Operation::Unjudged { .. }));
+    }
+
+    #[test]
+    fn what_docker_refuses_is_refused() {
+        for line in [
+            "rm --force=maybe x",
+            "rm -x",
+            "volume rm --all x",
+            "-f a.yaml",
+            "-f a.yaml up",
+            "rm --format yaml x",
+        ] {
+            assert!(parse(&words(line)).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn help_is_dockers_to_print() {
+        assert!(matches!(ok("rm --help").operation, Operation::Harmless { .. }));
+        assert!(matches!(ok("down -h").operation, Operation::Harmless { .. }));
+    }
+}

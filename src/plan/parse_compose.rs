@@ -1,0 +1,193 @@
+//! Compose's command lines. Tables after `docker compose --help` of 2.26 to 5.6 and its hidden flags.
+
+use super::{
+    harmless,
+    parse::{OWN, OwnFlags, ParseError, Parsed, own_flags, read},
+    pflag::{Flag, Read, Takes, flag},
+};
+use crate::model::operation::{ComposeDown, ComposeGlobals, ComposeRm, ComposeStop, Operation, StopKind};
+
+/// Flags before compose's subcommand.
+pub(super) const COMPOSE_GLOBALS: &[Flag] = &[
+    flag("file", Some('f'), Takes::Text),
+    flag("project-name", Some('p'), Takes::Text),
+    flag("profile", None, Takes::Text),
+    flag("env-file", None, Takes::Text),
+    flag("project-directory", None, Takes::Text),
+    flag("workdir", None, Takes::Text),
+    flag("parallel", None, Takes::Int),
+    flag("progress", None, Takes::Text),
+    flag("ansi", None, Takes::Text),
+    flag("insecure-registry", None, Takes::Text),
+    flag("all-resources", None, Takes::Bool),
+    flag("compatibility", None, Takes::Bool),
+    DRY_RUN,
+    flag("verbose", None, Takes::Bool),
+    flag("no-ansi", None, Takes::Bool),
+    flag("version", Some('v'), Takes::Bool),
+];
+
+const DRY_RUN: Flag = flag("dry-run", None, Takes::Bool);
+
+const DOWN: &[Flag] = &[
+    flag("volumes", Some('v'), Takes::Bool),
+    Flag { name: "volumes", long: "volume", short: None, takes: Takes::Bool, ours: false },
+    flag("timeout", Some('t'), Takes::Int),
+    flag("rmi", None, Takes::Text),
+    flag("remove-orphans", None, Takes::Bool),
+    DRY_RUN,
+];
+const RM: &[Flag] = &[
+    flag("force", Some('f'), Takes::Bool),
+    flag("stop", Some('s'), Takes::Bool),
+    flag("volumes", Some('v'), Takes::Bool),
+    flag("all", Some('a'), Takes::Bool),
+    DRY_RUN,
+];
+const STOP: &[Flag] = &[flag("timeout", Some('t'), Takes::Int), DRY_RUN];
+const RESTART: &[Flag] =
+    &[flag("timeout", Some('t'), Takes::Int), flag("no-deps", None, Takes::Bool), DRY_RUN];
+const KILL: &[Flag] =
+    &[flag("signal", Some('s'), Takes::Text), flag("remove-orphans", None, Takes::Bool), DRY_RUN];
+
+/// Understands what follows `docker compose`; `door` is how it was called: as `down` or as `compose`.
+pub(super) fn parse(arguments: &[String], door: &str) -> Result<Parsed, ParseError> {
+    let table: Vec<Flag> = COMPOSE_GLOBALS.iter().chain(&OWN).copied().collect();
+    let globals = read(door, &table, arguments, false)?;
+    let command = arguments.get(globals.read).map(String::as_str).unwrap_or_default();
+    let rest = arguments.get(globals.read + 1..).unwrap_or_default();
+    let flags: &[Flag] = match command {
+        "down" => DOWN,
+        "rm" => RM,
+        "stop" => STOP,
+        "restart" => RESTART,
+        "kill" => KILL,
+        _ => {
+            let operation = if globals.is_on("version") || globals.help {
+                Operation::Harmless { why: "it prints a text" }
+            } else {
+                harmless::classify_compose(command)
+            };
+            return Ok(passed(arguments, operation));
+        }
+    };
+    let name = format!("compose {command}");
+    let table: Vec<Flag> = flags.iter().chain(&OWN).copied().collect();
+    let found = read(&name, &table, rest, true)?;
+    let docker_arguments: Vec<String> = std::iter::once("compose".to_owned())
+        .chain(globals.forwarded.iter().cloned())
+        .chain(std::iter::once(command.to_owned()))
+        .chain(found.forwarded.iter().cloned())
+        .collect();
+    let own = both(own_flags(&globals)?, own_flags(&found)?);
+    let operation = operation(command, &globals, &found);
+    Ok(Parsed { operation, docker_arguments, typed: Vec::new(), is_guard_door: false, own })
+}
+
+fn operation(command: &str, globals: &Read, found: &Read) -> Operation {
+    if found.help || globals.help {
+        return Operation::Harmless { why: "it prints its help" };
+    }
+    let globals = ComposeGlobals {
+        arguments: globals.forwarded.clone(),
+        project_name: globals.text("project-name").filter(|name| !name.is_empty()).map(str::to_owned),
+        files: globals.texts("file"),
+        dry_run: globals.is_on("dry-run") || found.is_on("dry-run"),
+    };
+    let services = found.words.clone();
+    let timeout = found.int("timeout");
+    match command {
+        "down" => Operation::ComposeDown(ComposeDown {
+            globals,
+            services,
+            volumes: found.is_on("volumes"),
+            remove_orphans: found.given("remove-orphans"),
+            timeout,
+        }),
+        "rm" => Operation::ComposeRm(ComposeRm {
+            globals,
+            services,
+            force: found.is_on("force"),
+            stop: found.is_on("stop"),
+            volumes: found.is_on("volumes"),
+        }),
+        _ => Operation::ComposeStop(ComposeStop {
+            globals,
+            services,
+            how: match command {
+                "stop" => StopKind::Stop,
+                "kill" => StopKind::Kill,
+                _ => StopKind::Restart,
+            },
+            timeout,
+            signal: found.text("signal").map(str::to_owned),
+            remove_orphans: found.is_on("remove-orphans"),
+        }),
+    }
+}
+
+fn passed(arguments: &[String], operation: Operation) -> Parsed {
+    let docker_arguments = std::iter::once("compose".to_owned()).chain(arguments.iter().cloned()).collect();
+    Parsed { operation, docker_arguments, typed: Vec::new(), is_guard_door: false, own: OwnFlags::default() }
+}
+
+/// Ours may stand before the subcommand and after it.
+fn both(mut before: OwnFlags, mut after: OwnFlags) -> OwnFlags {
+    before.accept_loss.append(&mut after.accept_loss);
+    OwnFlags {
+        snapshot: before.snapshot || after.snapshot,
+        plan: before.plan || after.plan,
+        format: if after.format == Default::default() { before.format } else { after.format },
+        verify: if after.verify == Default::default() { before.verify } else { after.verify },
+        accept_loss: before.accept_loss,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::parse::parse as parse_all;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split_whitespace().map(str::to_owned).collect()
+    }
+
+    fn down(line: &str) -> ComposeDown {
+        match parse_all(&words(line)).unwrap().operation {
+            Operation::ComposeDown(down) => down,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn down_by_both_doors() {
+        for line in ["-p shop -f a.yaml down -vt5 db", "compose -pshop --file=a.yaml down db --volumes -t 5"]
+        {
+            let found = down(line);
+            assert_eq!(found.globals.project_name.as_deref(), Some("shop"), "{line}");
+            assert_eq!(found.globals.files, words("a.yaml"), "{line}");
+            assert_eq!(
+                (found.volumes, found.timeout, found.services),
+                (true, Some(5), words("db")),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_last_word_on_volumes_wins() {
+        assert!(!down("down -v --volumes=false").volumes);
+        assert!(down("down --volume").volumes);
+        assert_eq!(down("down --remove-orphans=0").remove_orphans, Some(false));
+        assert_eq!(down("down").remove_orphans, None);
+    }
+
+    #[test]
+    fn unknown_compose_commands_are_not_taken_for_harmless() {
+        let unknown = parse_all(&words("compose frobnicate")).unwrap();
+        assert!(matches!(unknown.operation, Operation::Unjudged { .. }));
+        let harmless = parse_all(&words("compose -f a.yaml ps --format json")).unwrap();
+        assert!(matches!(harmless.operation, Operation::Harmless { .. }));
+        assert_eq!(harmless.docker_arguments, words("compose -f a.yaml ps --format json"));
+    }
+}

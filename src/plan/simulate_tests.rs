@@ -1,0 +1,170 @@
+use super::*;
+use crate::model::container::State;
+
+fn container(id: &str, state: State, mounts: Vec<Mount>) -> Container {
+    Container {
+        id: id.into(),
+        name: format!("{id}-name"),
+        image: String::new(),
+        image_id: String::new(),
+        state,
+        labels: Default::default(),
+        environment: Vec::new(),
+        command: Vec::new(),
+        working_dir: String::new(),
+        user: String::new(),
+        mounts,
+        declared_volumes: Vec::new(),
+        size_rw: None,
+        upper_dir: None,
+        auto_remove: false,
+        stop_timeout: None,
+        stop_signal: None,
+        created: String::new(),
+        started: String::new(),
+        memory_limit: 0,
+        read_only_root: false,
+    }
+}
+
+fn mount(kind: MountKind, volume: &str) -> Mount {
+    Mount {
+        kind,
+        destination: format!("/{volume}"),
+        volume: Some(volume.into()),
+        source: None,
+        writable: true,
+    }
+}
+
+fn volume(name: &str) -> Volume {
+    Volume {
+        name: name.into(),
+        driver: "local".into(),
+        labels: Default::default(),
+        options: Default::default(),
+        created: String::new(),
+        mountpoint: String::new(),
+    }
+}
+
+fn state(containers: Vec<Container>, volumes: Vec<Volume>) -> EngineState {
+    let summary = |container: &Container| ContainerSummary {
+        id: container.id.clone(),
+        name: container.name.clone(),
+        image: String::new(),
+        state: container.state,
+        labels: Default::default(),
+        volumes: container.mounts.iter().filter_map(|mount| mount.volume.clone()).collect(),
+    };
+    EngineState {
+        summaries: containers.iter().map(summary).collect(),
+        volumes: volumes.into_iter().map(|volume| (volume.name.clone(), volume)).collect(),
+        inspected: containers.into_iter().map(|container| (container.id.clone(), container)).collect(),
+    }
+}
+
+fn step(id: &str, does: Does) -> Step {
+    Step { id: id.into(), does, cause: "named".into() }
+}
+
+fn volume_step(name: &str) -> VolumeStep {
+    VolumeStep { name: name.into(), cause: "named".into() }
+}
+
+/// `kind name: fate` for everything in a plan.
+fn told(plan: &Plan) -> Vec<String> {
+    let mut lines = Vec::new();
+    for planned in &plan.containers {
+        lines.push(format!("container {}: {:?}", planned.container.id, planned.fate));
+        lines.extend(
+            planned.mounts.iter().map(|mount| format!("mount {}: {:?}", mount.destination, mount.fate)),
+        );
+    }
+    lines.extend(
+        plan.volumes.iter().map(|planned| format!("volume {}: {:?}", planned.volume.name, planned.fate)),
+    );
+    lines
+}
+
+const ANONYMOUS: MountKind = MountKind::AnonymousVolume;
+const NAMED: MountKind = MountKind::NamedVolume;
+
+#[test]
+fn a_removal_detaches_anonymous_volumes_and_with_v_it_destroys_them() {
+    let state =
+        state(vec![container("a", State::Running, vec![mount(ANONYMOUS, "x"), mount(NAMED, "y")])], vec![]);
+    let remove =
+        |volumes| simulate(&[step("a", Does::StopAndRemove { timeout: None, volumes })], &[], &state);
+    assert_eq!(told(&remove(false)), ["container a: Destroyed", "mount /x: Detached", "mount /y: Survives"]);
+    assert_eq!(told(&remove(true)), ["container a: Destroyed", "mount /x: Destroyed", "mount /y: Survives"]);
+    assert_eq!(remove(true).containers[0].ending, Ending::Stop { grace_seconds: 10 });
+}
+
+#[test]
+fn docker_refuses_to_remove_what_runs_and_with_force_kills_it() {
+    let state = state(vec![container("a", State::Paused, vec![])], vec![]);
+    let refused = simulate(&[step("a", Does::Remove { force: false, volumes: true })], &[], &state);
+    assert_eq!(
+        (refused.containers[0].fate, refused.containers[0].ending),
+        (Fate::Survives, Ending::Untouched)
+    );
+    let killed = simulate(&[step("a", Does::Remove { force: true, volumes: true })], &[], &state);
+    assert_eq!((killed.containers[0].fate, killed.containers[0].ending), (Fate::Destroyed, Ending::Kill));
+}
+
+#[test]
+fn a_volume_that_another_container_uses_stays_whatever_is_asked() {
+    let others = vec![
+        container("a", State::Running, vec![mount(ANONYMOUS, "x")]),
+        container("b", State::Exited, vec![mount(NAMED, "x"), mount(NAMED, "y")]),
+    ];
+    let state = state(others, vec![volume("y")]);
+    let one = [step("a", Does::StopAndRemove { timeout: None, volumes: true })];
+    let plan = simulate(&one, &[volume_step("y")], &state);
+    assert_eq!(told(&plan), ["container a: Destroyed", "mount /x: Survives", "volume y: Survives"]);
+    let both = [one[0].clone(), step("b", Does::StopAndRemove { timeout: None, volumes: true })];
+    let plan = simulate(&both, &[volume_step("y")], &state);
+    assert_eq!(plan.volumes[0].fate, Fate::Destroyed);
+}
+
+#[test]
+fn an_inherited_anonymous_volume_is_found_again_by_nobody() {
+    let id = "e".repeat(64);
+    let state = state(vec![container("a", State::Running, vec![mount(NAMED, &id)])], vec![volume(&id)]);
+    let plan = simulate(&[step("a", Does::StopAndRemove { timeout: None, volumes: true })], &[], &state);
+    assert_eq!(plan.containers[0].mounts[0].fate, Fate::Detached);
+}
+
+#[test]
+fn an_auto_removed_container_goes_with_its_volumes_when_it_stops() {
+    let mut auto = container("a", State::Running, vec![mount(ANONYMOUS, "x"), mount(MountKind::Tmpfs, "t")]);
+    auto.auto_remove = true;
+    let state = state(vec![auto], vec![]);
+    let plan = simulate(&[step("a", Does::Stop { timeout: Some(3) })], &[], &state);
+    assert_eq!(told(&plan), ["container a: Destroyed", "mount /x: Destroyed", "mount /t: Destroyed"]);
+}
+
+#[test]
+fn a_stop_takes_memory_alone() {
+    let mounts = vec![mount(MountKind::Tmpfs, "t"), mount(ANONYMOUS, "x"), mount(NAMED, "ram")];
+    let mut ram = volume("ram");
+    ram.options.insert("type".into(), "tmpfs".into());
+    let state = state(vec![container("a", State::Running, mounts)], vec![ram]);
+    let plan = simulate(&[step("a", Does::Stop { timeout: None })], &[], &state);
+    assert_eq!(
+        told(&plan),
+        ["container a: Stopped", "mount /t: Destroyed", "mount /x: Survives", "mount /ram: Destroyed"]
+    );
+}
+
+#[test]
+fn data_behind_driver_options_stays_where_it_is() {
+    let mut nfs = volume("nfs");
+    nfs.options.extend([("type".to_owned(), "nfs".to_owned()), ("device".to_owned(), ":/export".to_owned())]);
+    let mut foreign = volume("foreign");
+    foreign.driver = "rexray".into();
+    let state = state(vec![], vec![nfs, foreign]);
+    let plan = simulate(&[], &[volume_step("nfs"), volume_step("foreign"), volume_step("gone")], &state);
+    assert_eq!(told(&plan), ["volume nfs: Survives", "volume foreign: Destroyed"]);
+}

@@ -1,0 +1,328 @@
+//! Real engines for the tests: started by the test run itself, with the lab's images in them. Nothing here
+//! can reach an engine that somebody uses.
+#![cfg_attr(all(), allow(dead_code, clippy::unwrap_used, reason = "every test binary uses its own part"))]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// How long a server may take to be ready on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn lab_folder() -> PathBuf {
+    std::env::var_os("DBSAFE_LAB").map_or_else(|| root().join("target/lab"), PathBuf::from)
+}
+
+fn lab(arguments: &[&str]) -> String {
+    let output = Command::new(root().join("tests/lab/engine"))
+        .args(arguments)
+        .output()
+        .expect("the lab's script runs");
+    assert!(output.status.success(), "lab {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// What a command wrote, and its status.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) status: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    fn of(output: &Output) -> Self {
+        Self {
+            status: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// The output as JSON.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    #[track_caller]
+    pub(crate) fn expect(self, status: i32) -> Self {
+        assert_eq!(self.status, status, "\nstdout: {}\nstderr: {}", self.stdout, self.stderr);
+        self
+    }
+}
+
+/// One engine of the lab, with a docker configuration of its own.
+pub(crate) struct Engine {
+    pub(crate) host: String,
+    pub(crate) config: PathBuf,
+    pub(crate) home: PathBuf,
+    client: String,
+}
+
+impl Engine {
+    /// Engine 28.5 with Compose 5.6, as most tests use it.
+    pub(crate) fn usual() -> &'static Self {
+        static ENGINE: OnceLock<Engine> = OnceLock::new();
+        ENGINE.get_or_init(|| Self::start("28", "5.6"))
+    }
+
+    /// Starts an engine, or joins the one that another test of this run started.
+    pub(crate) fn start(name: &str, compose: &str) -> Self {
+        let host = lab(&["up", name]);
+        assert!(host.contains("lab"), "{host} is not an engine of the lab");
+        let client = lab(&["client"]);
+        let folder = lab_folder().join(format!("config-{name}-{compose}-{}", std::process::id()));
+        let plugins = folder.join("cli-plugins");
+        fs::create_dir_all(&plugins).unwrap();
+        let link = |from: &Path, to: &str| {
+            let to = plugins.join(to);
+            let _ = fs::remove_file(&to);
+            std::os::unix::fs::symlink(from, to).unwrap();
+        };
+        link(Path::new(env!("CARGO_BIN_EXE_docker-dbsafe")), "docker-dbsafe");
+        link(Path::new(&lab(&["compose", compose])), "docker-compose");
+        let engine = Self { host, home: folder.join("home"), config: folder, client };
+        engine.load_images(name);
+        engine
+    }
+
+    /// Loads the lab's images, once per engine; builds them where no run has saved any.
+    fn load_images(&self, name: &str) {
+        let folder = lab_folder();
+        let lock = fs::File::create(folder.join("images.lock")).unwrap();
+        lock.lock().unwrap();
+        if self.docker(&["image", "inspect", "stateless:1", "postgres:18"]).status == 0 {
+            return;
+        }
+        let cache = folder.join("cache");
+        fs::create_dir_all(&cache).unwrap();
+        let archive = cache.join("images.tar.zst");
+        if !archive.exists() {
+            // On engine 28 alone: the others load what it saved.
+            let host = lab(&["up", "28"]);
+            let mut build = Command::new(root().join("tests/lab/build-images"));
+            let built = build.arg(&archive).env("DOCKER_HOST", host).output().unwrap();
+            assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+            if name == "28" {
+                return;
+            }
+        }
+        let script = "zstd -dc \"$1\" | \"$2\" load";
+        self.run(
+            Command::new("bash")
+                .args(["-o", "pipefail", "-c", script, "load"])
+                .arg(&archive)
+                .arg(&self.client),
+        )
+        .expect(0);
+    }
+
+    fn run(&self, command: &mut Command) -> Ran {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let output = command
+            .env_clear()
+            .env("PATH", path)
+            .env("HOME", &self.home)
+            .env("DOCKER_HOST", &self.host)
+            .env("DOCKER_CONFIG", &self.config)
+            .env("DBSAFE_HOME", &self.home)
+            .env("LC_ALL", "C.UTF-8")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        Ran::of(&output)
+    }
+
+    /// A docker command, not yet run, in a folder.
+    pub(crate) fn command(&self, folder: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.client);
+        command.args(arguments).current_dir(folder);
+        command
+    }
+
+    pub(crate) fn docker(&self, arguments: &[&str]) -> Ran {
+        self.run(&mut self.command(&std::env::temp_dir(), arguments))
+    }
+
+    pub(crate) fn docker_in(&self, folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Ran {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut command = self.command(folder, arguments);
+        command.env_clear().env("PATH", path).env("HOME", &self.home).env("DOCKER_HOST", &self.host);
+        command.env("DOCKER_CONFIG", &self.config).env("DBSAFE_HOME", &self.home).env("LC_ALL", "C.UTF-8");
+        command.envs(environment.iter().copied()).stdin(Stdio::null());
+        Ran::of(&command.output().unwrap())
+    }
+
+    /// `docker dbsafe …`.
+    pub(crate) fn dbsafe(&self, arguments: &[&str]) -> Ran {
+        self.docker(&[&["dbsafe"], arguments].concat())
+    }
+
+    pub(crate) fn exists(&self, container: &str) -> bool {
+        self.docker(&["container", "inspect", container]).status == 0
+    }
+
+    pub(crate) fn volume_exists(&self, volume: &str) -> bool {
+        self.docker(&["volume", "inspect", volume]).status == 0
+    }
+
+    /// Helper containers and images that are left on the engine.
+    pub(crate) fn helpers(&self) -> String {
+        let containers = self.docker(&["ps", "-aq", "--filter", "label=dbsafe.helper"]).stdout;
+        let images = self.docker(&["images", "-aq", "--filter", "label=dbsafe.helper"]).stdout;
+        containers + &images
+    }
+
+    /// Runs a container that is removed, with its volumes, when the guard is dropped.
+    pub(crate) fn container(&self, arguments: &[&str]) -> Container<'_> {
+        let name = unique("c");
+        let all = [&["run", "-d", "--network", "none", "--name", &name], arguments].concat();
+        self.docker(&all).expect(0);
+        Container { engine: self, name }
+    }
+
+    /// Waits until a program in a container succeeds.
+    pub(crate) fn wait_for(&self, container: &str, program: &[&str]) {
+        let start = Instant::now();
+        loop {
+            let ran = self.docker(&[&["exec", container], program].concat());
+            if ran.status == 0 {
+                return;
+            }
+            if start.elapsed() > PATIENCE {
+                let logs = self.docker(&["logs", container]);
+                panic!("{container} is not ready: {ran:?}\n{}\n{}", logs.stdout, logs.stderr);
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    /// Waits for a Postgres to take connections over TCP, as it does once it is initialised.
+    pub(crate) fn wait_for_postgres(&self, container: &str) {
+        self.wait_for(container, &["pg_isready", "-q", "-h", "127.0.0.1"]);
+    }
+
+    /// Runs SQL as the superuser.
+    #[track_caller]
+    pub(crate) fn psql(&self, container: &str, sql: &str) -> String {
+        let arguments = ["exec", container, "psql", "-XAtq", "-U", "postgres", "-c", sql];
+        self.docker(&arguments).expect(0).stdout.trim().to_owned()
+    }
+
+    /// The story's table, with its two rows.
+    pub(crate) fn fill_payments(&self, container: &str) {
+        self.wait_for_postgres(container);
+        self.psql(container, "create table payments(id int primary key, amount int); insert into payments values (1, 100), (2, 250)");
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.config);
+    }
+}
+
+/// A name that no other test has.
+pub(crate) fn unique(prefix: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("{prefix}{}x{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+fn keeps_the_scene() -> bool {
+    std::env::var_os("DBSAFE_TEST_KEEP").is_some()
+}
+
+/// A container that goes when it is dropped.
+pub(crate) struct Container<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) name: String,
+}
+
+impl Drop for Container<'_> {
+    fn drop(&mut self) {
+        if !keeps_the_scene() {
+            self.engine.docker(&["rm", "-fv", &self.name]);
+        }
+    }
+}
+
+/// A compose project in a folder of its own; all of it goes when it is dropped.
+pub(crate) struct Stack<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) name: String,
+    pub(crate) folder: PathBuf,
+}
+
+impl<'a> Stack<'a> {
+    /// Writes the compose file and starts the project.
+    pub(crate) fn up(engine: &'a Engine, yaml: &str) -> Self {
+        let stack = Self::new(engine, yaml);
+        stack.compose(&["up", "-d", "--quiet-pull"]).expect(0);
+        stack
+    }
+
+    /// Writes the compose file.
+    pub(crate) fn new(engine: &'a Engine, yaml: &str) -> Self {
+        let name = unique("p");
+        let folder = lab_folder().join("stacks").join(&name);
+        fs::create_dir_all(&folder).unwrap();
+        let stack = Self { engine, name, folder };
+        stack.write("compose.yaml", yaml);
+        stack
+    }
+
+    pub(crate) fn write(&self, file: &str, text: &str) {
+        let path = self.folder.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// `docker compose …` in the project's folder.
+    pub(crate) fn compose(&self, arguments: &[&str]) -> Ran {
+        self.engine.docker_in(&self.folder, &[&["compose"], arguments].concat(), &[])
+    }
+
+    /// `docker dbsafe …` in the project's folder.
+    pub(crate) fn dbsafe(&self, arguments: &[&str]) -> Ran {
+        self.engine.docker_in(&self.folder, &[&["dbsafe"], arguments].concat(), &[])
+    }
+
+    /// The name of a service's first container.
+    pub(crate) fn container(&self, service: &str) -> String {
+        format!("{}-{service}-1", self.name)
+    }
+
+    /// The containers of the project, sorted.
+    pub(crate) fn containers(&self) -> Vec<String> {
+        let filter = format!("label=com.docker.compose.project={}", self.name);
+        let listed =
+            self.engine.docker(&["ps", "-a", "--filter", &filter, "--format", "{{.Names}}"]).expect(0).stdout;
+        let mut names: Vec<String> = listed.lines().map(str::to_owned).collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Stack<'_> {
+    fn drop(&mut self) {
+        if keeps_the_scene() {
+            return;
+        }
+        for name in self.containers() {
+            self.engine.docker(&["rm", "-fv", &name]);
+        }
+        self.compose(&["down", "-v", "--remove-orphans", "-t", "0"]);
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
