@@ -364,9 +364,8 @@ impl Draft {
             let mut artifact = artifact_of(written, ArtifactKind::WritableLayer, "tar.zst");
             artifact.parent = Some("/".to_owned());
             artifact.entries = census.entries;
-            let files = request.evidence.iter().filter(in_layer);
-            let loose =
-                files.filter(|seen| !elsewhere.iter().any(|place| is_within(&seen.path, place))).next();
+            let mut files = request.evidence.iter().filter(in_layer);
+            let loose = files.find(|seen| !elsewhere.iter().any(|place| is_within(&seen.path, place)));
             let mut item = match loose {
                 Some(seen) => item_of(seen),
                 None => plain_item(container_target(container), Location::WritableLayer, "/"),

@@ -493,7 +493,7 @@ fn mount_points(manifest: &Manifest, container: &str) -> Vec<String> {
     };
     let volumes = recipe.volumes.keys().cloned();
     let binds = recipe.host_config["Binds"].as_array().into_iter().flatten();
-    let binds = binds.filter_map(|bind| Some(bind.as_str()?.splitn(3, ':').nth(1)?.to_owned()));
+    let binds = binds.filter_map(|bind| Some(bind.as_str()?.split(':').nth(1)?.to_owned()));
     let mounts = recipe.host_config["Mounts"].as_array().into_iter().flatten();
     let mounts = mounts.filter_map(|mount| Some(mount["Target"].as_str()?.to_owned()));
     volumes.chain(binds).chain(mounts).collect()
