@@ -7,7 +7,7 @@ use std::{
     io,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicU32, Ordering},
     },
 };
 
@@ -49,7 +49,7 @@ struct Shared {
     events: broadcast::Sender<Cause>,
     signals: AtomicU32,
     /// While a child has the terminal, how often a person insists is the child's matter.
-    handed_over: AtomicBool,
+    handed_over: AtomicU32,
 }
 
 impl Cancellation {
@@ -62,7 +62,7 @@ impl Cancellation {
                 cause: OnceLock::new(),
                 events: broadcast::channel(16).0,
                 signals: AtomicU32::new(0),
-                handed_over: AtomicBool::new(false),
+                handed_over: AtomicU32::new(0),
             }),
         }
     }
@@ -99,7 +99,7 @@ impl Cancellation {
     /// Whether a child has the terminal, so that a wish to stop is the child's matter.
     #[must_use]
     pub fn is_handed_over(&self) -> bool {
-        self.shared.handed_over.load(Ordering::Relaxed)
+        self.shared.handed_over.load(Ordering::Relaxed) > 0
     }
 
     /// What cancelled first.
@@ -125,15 +125,15 @@ impl Cancellation {
 
     /// Until the answer is dropped, even a third signal does not end the process.
     #[must_use]
-    pub fn hand_over(&self) -> HandedOver<'_> {
-        self.shared.handed_over.store(true, Ordering::Relaxed);
-        HandedOver { shared: &self.shared }
+    pub fn hand_over(&self) -> HandedOver {
+        self.shared.handed_over.fetch_add(1, Ordering::Relaxed);
+        HandedOver { shared: Arc::clone(&self.shared) }
     }
 
     fn signalled(&self, cause: Cause) {
         let signals = self.shared.signals.fetch_add(1, Ordering::Relaxed) + 1;
         self.cancel(cause);
-        if signals >= INSISTENCE && !self.shared.handed_over.load(Ordering::Relaxed) {
+        if signals >= INSISTENCE && self.shared.handed_over.load(Ordering::Relaxed) == 0 {
             end_at_once();
         }
     }
@@ -189,13 +189,13 @@ impl Cancellation {
 }
 
 /// Gives the count of signals back to us when dropped.
-pub struct HandedOver<'a> {
-    shared: &'a Shared,
+pub struct HandedOver {
+    shared: Arc<Shared>,
 }
 
-impl Drop for HandedOver<'_> {
+impl Drop for HandedOver {
     fn drop(&mut self) {
-        self.shared.handed_over.store(false, Ordering::Relaxed);
+        self.shared.handed_over.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

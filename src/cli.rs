@@ -4,6 +4,10 @@
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{audit::AuditArgs, config::ConfigArgs};
+use crate::commands::{
+    snapshots::SnapshotsArgs,
+    take::{RestoreArgs, SnapshotArgs, UndoArgs},
+};
 
 /// Stands in front of every Docker command that can destroy a database
 #[derive(Debug, Parser)]
@@ -46,6 +50,10 @@ Exit status: docker's own, or
 #[derive(Debug, Subcommand)]
 pub enum OwnCommand {
     Audit(AuditArgs),
+    Snapshot(SnapshotArgs),
+    Snapshots(SnapshotsArgs),
+    Restore(RestoreArgs),
+    Undo(UndoArgs),
     Config(ConfigArgs),
     Completion(CompletionArgs),
 }

@@ -236,12 +236,9 @@ pub async fn put_file(place: &Place, file: &Path, name: &str, owner: (u64, u64))
             let mut chunk = vec![0; CHUNK_BYTES];
             let chunk =
                 read_full(&mut whole, &mut chunk).map(|count| Bytes::copy_from_slice(&chunk[..count]));
-            let end = chunk.as_ref().map_or(true, Bytes::is_empty);
-            if end && chunk.is_ok() {
-                break;
-            }
-            // The engine hung up, and says why itself.
-            if sender.blocking_send(chunk).is_err() || end {
+            let (is_end, failed) = (chunk.as_ref().is_ok_and(Bytes::is_empty), chunk.is_err());
+            // Where the engine hangs up, it says why itself.
+            if is_end || sender.blocking_send(chunk).is_err() || failed {
                 break;
             }
         }

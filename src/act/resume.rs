@@ -67,7 +67,10 @@ impl Resume {
                 Ok(()) => self.engine.start(container).await,
                 Err(error) => Err(error),
             };
-            if let Err(error) = started {
+            if let Err(error) = started
+                // The command has removed it already.
+                && error.status() != Some(404)
+            {
                 left.push(format!("{container} could not be started again: {error}"));
             }
         }

@@ -15,7 +15,7 @@ use super::{
     verify,
 };
 use crate::{
-    cancel::Cancellation,
+    cancel::{Cancellation, HandedOver},
     docker::{
         archive::Place,
         engine::Engine,
@@ -106,6 +106,8 @@ impl SnapshotError {
 pub struct Taken {
     pub stored: Stored,
     resume: Resume,
+    /// Who cancels must not drop us before everything is put back.
+    _ours: HandedOver,
 }
 
 impl Taken {
@@ -135,6 +137,7 @@ pub struct Failed {
 /// Where any part of it fails. Nothing was destroyed then, what ran runs again, and no half of it is kept.
 pub async fn take(request: &Request<'_>) -> Result<Taken, Failed> {
     let resume = Resume::new(request.engine);
+    let ours = request.cancellation.hand_over();
     let result = tokio::select! {
         biased;
         () = request.cancellation.cancelled() => Err(SnapshotError::Cancelled),
@@ -143,7 +146,7 @@ pub async fn take(request: &Request<'_>) -> Result<Taken, Failed> {
     request.progress.end();
     sweep_run(request.engine, run_token()).await;
     match result {
-        Ok(stored) => Ok(Taken { stored, resume }),
+        Ok(stored) => Ok(Taken { stored, resume, _ours: ours }),
         Err(error) => Err(Failed { error, left: resume.put_back().await }),
     }
 }

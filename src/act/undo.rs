@@ -42,6 +42,8 @@ pub struct Request<'a> {
 /// is removed again.
 pub async fn undo(request: &Request<'_>) -> Result<Vec<String>, SnapshotError> {
     let made = Made::default();
+    // Who cancels must not drop us before what was made is removed.
+    let _ours = request.cancellation.hand_over();
     let result = tokio::select! {
         biased;
         () = request.cancellation.cancelled() => Err(SnapshotError::Cancelled),

@@ -17,7 +17,7 @@ use crate::{
     docker::{
         archive::Place,
         engine::Engine,
-        scratch::{Helper, Sight, run_token},
+        scratch::{Helper, Sight, run_token, sweep_run},
     },
     engines::recipe::{Comparison, Recipe, compare, offline_check, recipe as engine_recipe},
     model::{
@@ -28,7 +28,7 @@ use crate::{
             VerificationMethod, VerificationResult,
         },
     },
-    store::{Secrets, fault_of},
+    store::{Secrets, Store, Stored, fault_of},
 };
 
 /// How long a server may take to come up: it may have a log to replay.
@@ -72,6 +72,29 @@ enum Proof {
     Read(String),
     Failed(String),
     Unknown(String),
+}
+
+/// Proves a snapshot of the store again, and remembers the result there.
+///
+/// # Errors
+/// Where the engine does not answer, or the store cannot be read or written: nothing is known then.
+pub async fn verify_stored(
+    engine: &Engine,
+    store: &Store,
+    stored: &Stored,
+    method: VerificationMethod,
+    progress: &Arc<dyn Progress>,
+    now: Timestamp,
+) -> Result<Verification, SnapshotError> {
+    let secrets = stored.secrets()?;
+    let (folder, manifest) = (&stored.folder, &stored.manifest);
+    let subject = Subject { engine, folder, manifest, secrets: &secrets, progress };
+    let proved = prove(&subject, method, now).await;
+    progress.end();
+    sweep_run(engine, run_token()).await;
+    let (verification, _found) = proved?;
+    store.record_verification(stored, &verification)?;
+    Ok(verification)
 }
 
 /// Proves a snapshot. Returns also the fingerprints that were first seen on the way, by item.

@@ -6,7 +6,7 @@ use clap::Parser as _;
 
 use super::{
     app::{App, Failure},
-    audit, completion, config, guard,
+    audit, completion, config, guard, snapshots, take,
 };
 use crate::{
     cancel::Cancellation,
@@ -95,6 +95,16 @@ async fn run_command(
             let app = || App::new(ui, globals.clone(), environment.clone(), cancellation.clone());
             return match command {
                 OwnCommand::Audit(arguments) => audit::run(&app()?, &arguments).await,
+                OwnCommand::Snapshot(arguments) => {
+                    take::snapshot(&app()?, &arguments, &mut std::io::stdout()).await
+                }
+                OwnCommand::Snapshots(arguments) => {
+                    snapshots::run(&app()?, &arguments, &mut std::io::stdout()).await
+                }
+                OwnCommand::Restore(arguments) => {
+                    take::restore(&app()?, &arguments, &mut std::io::stdout()).await
+                }
+                OwnCommand::Undo(arguments) => take::undo(&app()?, &arguments, &mut std::io::stdout()).await,
                 OwnCommand::Config(arguments) => config::run(&ui, &environment, &arguments),
                 OwnCommand::Completion(arguments) => Ok(completion::run(&ui, &arguments)),
             };

@@ -8,3 +8,5 @@ pub mod dispatch;
 pub mod guard;
 mod prompt;
 mod save;
+pub mod snapshots;
+pub mod take;

@@ -8,7 +8,7 @@ use super::app::{App, Failure};
 use crate::{
     act::{
         progress::{Bar, Progress, Silent},
-        snapshot::{self, Mode, Taken},
+        snapshot::{self, Mode, SnapshotError, Taken},
     },
     model::{
         evidence::Evidence,
@@ -40,6 +40,11 @@ pub(super) fn failed(error: &StoreError) -> Failure {
         Some(hint) => failure.hint(hint),
         None => failure,
     }
+}
+
+/// What a snapshot's failure means for whoever asked for it.
+pub(super) fn not_saved(what: &str, error: &SnapshotError) -> Failure {
+    Failure { exit: error.exit(), hint: error.hint(), sentence: format!("{what}: {error}") }
 }
 
 /// A line on a terminal, nothing elsewhere.

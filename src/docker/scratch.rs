@@ -25,8 +25,9 @@ use tokio::task::JoinHandle;
 use super::{archive::Place, dial::EngineError, engine::Engine};
 use crate::model::container::label;
 
-/// Leftovers younger than this may belong to another run that is still at work.
-const STALE_AFTER: Duration = Duration::from_secs(600);
+/// Leftovers younger than this may belong to another run that is still at work: copying and proving a large
+/// database takes its time.
+const STALE_AFTER: Duration = Duration::from_secs(6 * 3600);
 
 /// What a helper shall see.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +38,8 @@ pub struct Sight {
     pub folders: Vec<String>,
     /// Whether the volumes may be written to, as a restore does.
     pub writable: bool,
+    /// Where the first volume is mounted instead.
+    pub at: Option<String>,
 }
 
 /// A helper container. Call `remove` when done. Where its owner is dropped instead (Ctrl-C), `leave_nothing`
@@ -101,7 +104,7 @@ impl Helper {
         let volumes = sight.volumes.iter().enumerate().map(|(index, name)| Mount {
             typ: Some(MountType::VOLUME),
             source: Some(name.clone()),
-            target: Some(format!("/v/{index}")),
+            target: Some(sight.at.clone().filter(|_| index == 0).unwrap_or_else(|| format!("/v/{index}"))),
             // Without it, the engine would copy the image's files into an empty volume.
             volume_options: Some(MountVolumeOptions { no_copy: Some(true), ..MountVolumeOptions::default() }),
             read_only: Some(!sight.writable),

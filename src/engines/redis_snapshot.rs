@@ -33,9 +33,16 @@ quoted() { printf '"%s"' "$(printf %s "$1" | sed 's/[\\"]/\\&/g')"; }
     };
 }
 
+/// A server waits five seconds before it sends its file, for other replicas that might want it too.
 const DUMP: &str = connect!(
     r#"
-if [ -n "$DBSAFE_DUMP" ]; then ask --rdb - || exit 3; fi
+if [ -n "$DBSAFE_DUMP" ]; then
+  delay=$(config repl-diskless-sync-delay)
+  [ -z "$delay" ] || ask CONFIG SET repl-diskless-sync-delay 0 >/dev/null
+  ask --rdb -; status=$?
+  [ -z "$delay" ] || ask CONFIG SET repl-diskless-sync-delay "$delay" >/dev/null
+  [ $status = 0 ] || exit 3
+fi
 {
   printf '["S",%s,%s,%s]\n' "$(quoted "$(config dir)")" "$(quoted "$(config dbfilename)")" "$(quoted "$(config appendonly)")"
   info=$(ask INFO keyspace) || exit 3

@@ -39,8 +39,8 @@ impl Decision {
     }
 }
 
-/// The first day of the period that a day is in.
-type FirstDay = fn(Date) -> Date;
+/// The first day of the period that a day belongs to.
+type Period = fn(Date) -> Date;
 
 /// Decides on each snapshot, newest first. A snapshot that any of its subjects needs is kept, and the newest
 /// proved one of every subject always is; where none is proved, the newest.
@@ -66,7 +66,7 @@ pub fn plan(candidates: &[Candidate], policy: Policy, zone: &TimeZone) -> Vec<De
         for candidate in own.iter().take(policy.keep_last) {
             keep(candidate, "last");
         }
-        let periods: [(usize, &'static str, FirstDay); 3] = [
+        let periods: [(usize, &'static str, Period); 3] = [
             (policy.keep_daily, "daily", |date| date),
             (policy.keep_weekly, "weekly", |date| {
                 let back = i64::from(date.weekday().to_monday_zero_offset());
