@@ -475,3 +475,26 @@ fn an_interrupt_midway_leaves_nothing_behind() {
     assert!(engine.volume_exists(&volume));
     engine.docker(&["volume", "rm", &volume]).expect(0);
 }
+
+#[test]
+fn an_empty_cluster_hides_nothing_that_lies_beside_it() {
+    let engine = Engine::usual();
+    let volume = unique("v");
+    let mount = format!("{volume}:/var/lib/postgresql/data");
+    let db = engine.container(&["-v", &mount, "-e", "POSTGRES_HOST_AUTH_METHOD=trust", "postgres:15"]);
+    engine.wait_for_postgres(&db.name);
+    engine.docker(&["stop", &db.name]).expect(0);
+    drop(db);
+    let mount = format!("{volume}:/v");
+    let script = "mkdir /v/zz && sqlite3 /v/zz/app.db 'create table t(a); insert into t values (1)'";
+    let writer = engine.container(&["-v", &mount, "sqlite-app:1", "sh", "-c", script]);
+    engine.docker(&["wait", &writer.name]).expect(0);
+    drop(writer);
+    let ran = engine.dbsafe(&["volume", "rm", &volume]).expect(10);
+    assert!(ran.stderr.contains("app.db"), "{}", ran.stderr);
+    let mount = format!("{volume}:/v");
+    let cleaner = engine.container(&["-v", &mount, "sqlite-app:1", "rm", "-r", "/v/zz"]);
+    engine.docker(&["wait", &cleaner.name]).expect(0);
+    drop(cleaner);
+    engine.dbsafe(&["volume", "rm", &volume]).expect(0);
+}
