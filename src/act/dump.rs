@@ -22,7 +22,7 @@ const TAIL_BYTES: usize = 256;
 const CHUNKS: usize = 16;
 
 /// A server in a container, and what its scripts are told.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub(super) struct Server {
     pub(super) container: String,
     /// Its data directory.

@@ -4,6 +4,7 @@ pub mod copy;
 mod dump;
 pub mod events;
 pub mod handover;
+pub mod keeper;
 mod layer;
 pub mod progress;
 mod recipe;

@@ -2,13 +2,14 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::dump::Server;
+use super::{dump::Server, keeper::Keeper};
 use crate::docker::engine::Engine;
 
 /// What has to be put back should anything fail. Entered before it is done, so that nothing is forgotten.
 pub(super) struct Resume {
     engine: Engine,
     ledger: Mutex<Ledger>,
+    keeper: Option<Keeper>,
 }
 
 #[derive(Default)]
@@ -17,12 +18,19 @@ struct Ledger {
     stopped: Vec<(String, Option<i64>)>,
     frozen: Vec<String>,
     /// With the script that lets writing go on.
-    held: Vec<(Server, &'static str)>,
+    held: Vec<(Server, String)>,
 }
 
 impl Resume {
-    pub(super) fn new(engine: &Engine) -> Self {
-        Self { engine: engine.clone(), ledger: Mutex::default() }
+    pub(super) fn new(engine: &Engine, keeper: Option<Keeper>) -> Self {
+        Self { engine: engine.clone(), ledger: Mutex::default(), keeper }
+    }
+
+    /// Docker has the command: should we be killed, nothing may start again under its hands.
+    pub(super) fn dismiss_keeper(&self) {
+        if let Some(keeper) = &self.keeper {
+            keeper.forget();
+        }
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -30,20 +38,31 @@ impl Resume {
     }
 
     pub(super) fn stopping(&self, container: &str, grace: Option<i64>) {
+        if let Some(keeper) = &self.keeper {
+            keeper.stopping(container, grace);
+        }
         self.ledger().stopped.push((container.to_owned(), grace));
     }
 
     pub(super) fn freezing(&self, container: &str) {
+        if let Some(keeper) = &self.keeper {
+            keeper.freezing(container);
+        }
         self.ledger().frozen.push(container.to_owned());
     }
 
-    pub(super) fn holding(&self, server: &Server, release: &'static str) {
+    pub(super) fn holding(&self, server: &Server, release: impl Into<String>) {
+        let release = release.into();
+        if let Some(keeper) = &self.keeper {
+            keeper.holding(server, &release);
+        }
         self.ledger().held.push((server.clone(), release));
     }
 
     /// Nothing is put back any more.
     pub(super) fn forget(&self) {
         *self.ledger() = Ledger::default();
+        self.dismiss_keeper();
     }
 
     /// Puts everything back, those first that were stopped last. What could not be put back is returned, a
@@ -82,6 +101,7 @@ impl Resume {
                 let _ = self.engine.exec(&server.container, server.exec(release, &[]), limit, 1 << 16).await;
             }
         }
+        self.dismiss_keeper();
         left
     }
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::{
     copy::{self, CopyError, NOT_KEPT},
     dump::{self, Server},
+    keeper::Keeper,
     layer,
     progress::Progress,
     recipe,
@@ -117,6 +118,12 @@ impl Taken {
         self.resume.put_back().await
     }
 
+    /// Docker is about to get the command: from now on, should this process be killed, nothing is started
+    /// again behind its back.
+    pub fn hand_over(&self) {
+        self.resume.dismiss_keeper();
+    }
+
     /// The command goes on: what was stopped stays so.
     pub fn leave(self) -> Stored {
         self.resume.forget();
@@ -131,12 +138,12 @@ pub struct Failed {
     pub left: Vec<String>,
 }
 
-/// Takes a snapshot.
+/// Takes a snapshot. The keeper puts everything back should this process be killed.
 ///
 /// # Errors
 /// Where any part of it fails. Nothing was destroyed then, what ran runs again, and no half of it is kept.
-pub async fn take(request: &Request<'_>) -> Result<Taken, Failed> {
-    let resume = Resume::new(request.engine);
+pub async fn take(request: &Request<'_>, keeper: Option<Keeper>) -> Result<Taken, Failed> {
+    let resume = Resume::new(request.engine, keeper);
     let ours = request.cancellation.hand_over();
     let result = tokio::select! {
         biased;
@@ -152,8 +159,9 @@ pub async fn take(request: &Request<'_>) -> Result<Taken, Failed> {
 }
 
 async fn work(request: &Request<'_>, resume: &Resume) -> Result<Stored, SnapshotError> {
-    let writer = request.store.begin(&request.purpose, (request.now)())?;
-    let mut draft = Draft::gather(request, writer).await?;
+    let started = (request.now)();
+    let writer = request.store.begin(&request.purpose, started)?;
+    let mut draft = Draft::gather(request, writer, started).await?;
     draft.dump_servers(request, resume).await?;
     match request.mode {
         Mode::Stop => stop(request, resume).await?,
@@ -174,6 +182,8 @@ async fn work(request: &Request<'_>, resume: &Resume) -> Result<Stored, Snapshot
 /// A snapshot in the making.
 struct Draft {
     writer: SnapshotWriter,
+    /// What was written later may not be in it.
+    started: Timestamp,
     secrets: Secrets,
     containers: Vec<ContainerRecipe>,
     volumes: Vec<VolumeRecipe>,
@@ -184,7 +194,11 @@ struct Draft {
 
 impl Draft {
     /// Reads how to create everything again, before anything is touched.
-    async fn gather(request: &Request<'_>, writer: SnapshotWriter) -> Result<Self, SnapshotError> {
+    async fn gather(
+        request: &Request<'_>,
+        writer: SnapshotWriter,
+        started: Timestamp,
+    ) -> Result<Self, SnapshotError> {
         let (mut containers, mut secrets) = (Vec::new(), Secrets::new());
         request.progress.stage("reading how to create everything again", None);
         for planned in concerned(request) {
@@ -200,6 +214,7 @@ impl Draft {
         let networks = recipe::of_networks(request.engine, &containers).await?;
         Ok(Self {
             writer,
+            started,
             secrets,
             containers,
             volumes,
@@ -408,7 +423,7 @@ impl Draft {
         Manifest {
             format_version: FORMAT_VERSION,
             id: self.writer.id().to_owned(),
-            created: (request.now)(),
+            created: self.started,
             dbsafe: env!("CARGO_PKG_VERSION").to_owned(),
             command: request.command.clone(),
             engine: request.host.clone(),
@@ -431,7 +446,8 @@ impl Draft {
             secrets: &self.secrets,
             progress: &request.progress,
         };
-        let (verification, found) = verify::prove(&subject, request.verify, (request.now)()).await?;
+        let (mut verification, found) = verify::prove(&subject, request.verify, (request.now)()).await?;
+        verification.at = Some((request.now)());
         for (index, fingerprint) in found {
             if let Some(item) = self.items.get_mut(index) {
                 item.fingerprint.get_or_insert(fingerprint);

@@ -9,6 +9,7 @@ use super::{
     audit, completion, config, guard, snapshots, take,
 };
 use crate::{
+    act::keeper,
     cancel::Cancellation,
     cli::{self, Cli, OwnCommand},
     docker::{environment::Environment, globals::DockerGlobals, scratch},
@@ -81,6 +82,11 @@ async fn run_command(
     };
     if first == "--version" {
         ui.print(&format!("docker-dbsafe {}\n", env!("CARGO_PKG_VERSION")));
+        return Ok(Exit::Done);
+    }
+    if first == keeper::COMMAND {
+        let app = App::new(ui, globals, environment, Cancellation::manual())?;
+        keeper::run(&app.engine).await;
         return Ok(Exit::Done);
     }
     let cancellation = Cancellation::listen(&environment)

@@ -97,19 +97,25 @@ pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
         Ok(()) => save::remember(&store, &taken, at, None),
         Err(failure) => Err(failure),
     };
+    taken.hand_over();
     let handed_over = match ready {
         Ok(()) => case.hand_over().await,
         Err(failure) => Err(failure),
     };
     match handed_over {
         Ok(exit) if exit.status() == 0 => {
-            save::remember(&store, &taken, at, Some(0))?;
+            let remembered = save::remember(&store, &taken, at, Some(0));
             taken.leave();
+            if let Err(failure) = remembered {
+                app.ui.note(&failure.sentence);
+            }
             Ok(exit)
         }
         other => {
-            if let Ok(exit) = &other {
-                save::remember(&store, &taken, at, Some(exit.status()))?;
+            if let Ok(exit) = &other
+                && let Err(failure) = save::remember(&store, &taken, at, Some(exit.status()))
+            {
+                app.ui.note(&failure.sentence);
             }
             for sentence in taken.resume().await {
                 app.ui.note(&sentence);

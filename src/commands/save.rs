@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::app::{App, Failure};
 use crate::{
     act::{
+        keeper::Keeper,
         progress::{Bar, Progress, Silent},
         snapshot::{self, Mode, SnapshotError, Taken},
     },
@@ -83,13 +84,14 @@ pub(super) async fn save(
         cancellation: &app.cancellation,
         now: Timestamp::now,
     };
-    let taken = snapshot::take(&request).await.map_err(|failed| {
-        for sentence in &failed.left {
-            app.ui.note(sentence);
-        }
-        let sentence = format!("no snapshot was taken, and nothing was destroyed: {}", failed.error);
-        Failure { exit: failed.error.exit(), hint: failed.error.hint(), sentence }
-    })?;
+    let taken =
+        snapshot::take(&request, Keeper::start(&app.globals, store.home())).await.map_err(|failed| {
+            for sentence in &failed.left {
+                app.ui.note(sentence);
+            }
+            let sentence = format!("no snapshot was taken, and nothing was destroyed: {}", failed.error);
+            Failure { exit: failed.error.exit(), hint: failed.error.hint(), sentence }
+        })?;
     let stored = &taken.stored;
     let took = words::span((app.now().as_second() - started.as_second()).unsigned_abs());
     let how = if stored.is_proved() { "proved" } else { "stored" };

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     act::{
+        keeper::Keeper,
         restore,
         snapshot::{self, Mode, SnapshotError},
         targets, undo,
@@ -96,12 +97,13 @@ pub async fn snapshot(app: &App, arguments: &SnapshotArgs, out: &mut dyn Write) 
         cancellation: &app.cancellation,
         now: Timestamp::now,
     };
-    let taken = snapshot::take(&request).await.map_err(|failed| {
-        for sentence in &failed.left {
-            app.ui.note(sentence);
-        }
-        save::not_saved("no snapshot was taken", &failed.error)
-    })?;
+    let taken =
+        snapshot::take(&request, Keeper::start(&app.globals, store.home())).await.map_err(|failed| {
+            for sentence in &failed.left {
+                app.ui.note(sentence);
+            }
+            save::not_saved("no snapshot was taken", &failed.error)
+        })?;
     let stored = taken.leave();
     let verification = &stored.manifest.verification;
     line(out, &format!("{}  {}", stored.manifest.id, size(stored.bytes())))?;

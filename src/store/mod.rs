@@ -104,6 +104,12 @@ impl Store {
         Ok(Self { home: home.to_owned(), folder })
     }
 
+    /// The home folder.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
     /// The folder that the snapshots stand in.
     #[must_use]
     pub fn folder(&self) -> &Path {

@@ -84,6 +84,16 @@ impl Store {
         Ok(SnapshotWriter { store: self.clone(), id, folder, committed: false, lock: Some(lock) })
     }
 
+    /// Removes what killed runs left behind.
+    ///
+    /// # Errors
+    /// Where another process writes, or the lock cannot be had.
+    pub fn tidy(&self, now: Timestamp) -> Result<(), StoreError> {
+        let _lock = self.lock("tidying up", now)?;
+        self.remove_leftovers();
+        Ok(())
+    }
+
     /// Removes unfinished snapshots. Only under the lock: then none of them is anybody's.
     fn remove_leftovers(&self) {
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
