@@ -100,6 +100,34 @@ impl Engine {
         }
     }
 
+    /// An image by its name: its id and its VOLUME paths; `None` where it is not here.
+    ///
+    /// # Errors
+    /// Where the engine does not answer, or not in JSON that we understand.
+    pub async fn image(&self, name: &str) -> Result<Option<(String, Vec<String>)>, EngineError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Inspected {
+            id: String,
+            #[serde(default)]
+            config: Null<ImageConfig>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct ImageConfig {
+            #[serde(default)]
+            volumes: Null<BTreeMap<String, serde_json::Value>>,
+        }
+        match self.transport.get_json::<Inspected>(&format!("/images/{}/json", encode(name))).await {
+            Ok(found) => {
+                let volumes = found.config.and_then(|config| config.volumes).unwrap_or_default();
+                Ok(Some((found.id, volumes.into_keys().map(|path| clean(&path)).collect())))
+            }
+            Err(error) if error.status() == Some(404) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Every volume.
     ///
     /// # Errors

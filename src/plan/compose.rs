@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     pflag::parse_bool,
     project::{Dependency, Project},
+    service::Service,
     simulate::{Does, Step, VolumeStep},
     version::Version,
 };
@@ -40,17 +41,32 @@ pub(super) struct Known {
     pub(super) version: Version,
 }
 
+impl Known {
+    /// The images that the services want, by name.
+    pub(super) fn image_names(&self) -> BTreeSet<String> {
+        let Scope::Files(project) = &self.scope else { return BTreeSet::new() };
+        let name = |(service, own): (&String, &Service)| own.image_name(&project.name, service);
+        project.services.iter().map(name).collect()
+    }
+}
+
 /// The steps of a command.
 #[derive(Debug, Default)]
 pub(super) struct Steps {
     pub(super) containers: Vec<Step>,
     pub(super) volumes: Vec<VolumeStep>,
     pub(super) notes: Vec<String>,
+    /// Ids of containers and names of volumes that may be spared.
+    pub(super) possible: Vec<String>,
     pub(super) undetermined: Vec<String>,
 }
 
 /// Containers of a project as compose lists them: with a config hash, one-offs or not.
-fn listed<'a>(all: &'a [ContainerSummary], project: &str, one_offs: bool) -> Vec<&'a ContainerSummary> {
+pub(super) fn listed<'a>(
+    all: &'a [ContainerSummary],
+    project: &str,
+    one_offs: bool,
+) -> Vec<&'a ContainerSummary> {
     let of_project = |c: &&ContainerSummary| {
         c.labels.get(label::PROJECT).is_some_and(|name| name == project)
             && c.labels.contains_key(label::CONFIG_HASH)
@@ -61,11 +77,11 @@ fn listed<'a>(all: &'a [ContainerSummary], project: &str, one_offs: bool) -> Vec
     all.iter().filter(of_project).filter(wanted).collect()
 }
 
-fn is_one_off(container: &ContainerSummary) -> bool {
+pub(super) fn is_one_off(container: &ContainerSummary) -> bool {
     container.labels.get(label::ONE_OFF).is_some_and(|value| value == "True")
 }
 
-fn service(container: &ContainerSummary) -> &str {
+pub(super) fn service(container: &ContainerSummary) -> &str {
     container.labels.get(label::SERVICE).map(String::as_str).unwrap_or_default()
 }
 
@@ -129,17 +145,17 @@ pub(super) fn down(
                 (false, false) => format!("service {own} of project {name}"),
             };
             let does = Does::StopAndRemove { timeout: down.timeout, volumes: down.volumes };
-            steps.containers.push(Step { id: container.id.clone(), does, cause });
+            steps.containers.push(Step::new(&container.id, does, cause));
         } else if remove_orphans && is_orphan(container, &project, version) {
             let does = Does::StopAndRemove { timeout: down.timeout, volumes: false };
             let cause = format!("an orphan of project {name}, taken by --remove-orphans");
-            steps.containers.push(Step { id: container.id.clone(), does, cause });
+            steps.containers.push(Step::new(&container.id, does, cause));
         }
     }
     for container in hooks(all, &name, &known) {
         let does = Does::Remove { force: true, volumes: true };
         let cause = "a left-over hook container of the project".to_owned();
-        steps.containers.push(Step { id: container.id.clone(), does, cause });
+        steps.containers.push(Step::new(&container.id, does, cause));
     }
     if down.volumes {
         steps.volumes = match scope {
@@ -168,7 +184,7 @@ fn volume_step(name: &str, cause: &str) -> VolumeStep {
 }
 
 /// Whether compose takes a container for an orphan: of an unknown service, or a one-off that has ended.
-fn is_orphan(container: &ContainerSummary, project: &Project, version: &Version) -> bool {
+pub(super) fn is_orphan(container: &ContainerSummary, project: &Project, version: &Version) -> bool {
     if is_one_off(container) && version.knows_ended_one_offs() {
         return matches!(container.state, State::Exited | State::Dead);
     }
@@ -216,7 +232,7 @@ pub(super) fn rm(rm: &ComposeRm, known: &Known, all: &[ContainerSummary]) -> Ste
                 format!("stopped container of service {}", service(container)),
             )
         };
-        steps.containers.push(Step { id: container.id.clone(), does, cause });
+        steps.containers.push(Step::new(&container.id, does, cause));
     }
     add_providers(&mut steps, scope, &rm.services, rm.stop);
     steps
@@ -247,7 +263,7 @@ pub(super) fn stop(
         } else {
             format!("service {own} restarts with {}", stop.services.join(", "))
         };
-        steps.containers.push(Step { id: container.id.clone(), does, cause });
+        steps.containers.push(Step::new(&container.id, does, cause));
     }
     add_providers(&mut steps, &known.scope, &stop.services, stop.how == StopKind::Stop);
     steps

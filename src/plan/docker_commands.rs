@@ -59,6 +59,7 @@ pub(super) async fn plan(
         Operation::ComposeDown(_)
         | Operation::ComposeRm(_)
         | Operation::ComposeStop(_)
+        | Operation::ComposeUp(_)
         | Operation::Unjudged { .. }
         | Operation::Harmless { .. } => {}
     }
@@ -89,7 +90,7 @@ async fn name_containers(
                 let is_new = !is_helper(&container.labels) && !state.inspected.contains_key(&id);
                 if is_new {
                     state.inspected.insert(id.clone(), container);
-                    steps.containers.push(Step { id, does, cause: cause.to_owned() });
+                    steps.containers.push(Step::new(&id, does, cause.to_owned()));
                 }
             }
             Err(note) => steps.notes.push(note),

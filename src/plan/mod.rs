@@ -4,13 +4,16 @@
 //! which runs providers' programs and lists no anonymous volumes. What cannot be told is undetermined.
 
 mod compose;
+mod compose_up;
 mod docker_commands;
 mod harmless;
 pub mod parse;
 mod parse_compose;
+mod parse_up;
 mod pflag;
 mod project;
 mod prune;
+mod service;
 mod simulate;
 mod source;
 mod version;
@@ -22,6 +25,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 pub use self::source::ComposeSource;
 use self::{
     compose::{Known, Steps},
+    compose_up::{Image, Observed},
     simulate::{EngineState, simulate},
     source::Request,
 };
@@ -33,7 +37,7 @@ use crate::{
     },
     model::{
         container::{Container, State},
-        operation::{Operation, StopKind},
+        operation::{ComposeUp, Operation, StopKind, UpKind},
         plan::Plan,
     },
 };
@@ -104,6 +108,7 @@ pub async fn plan(
             })
             .await
         }
+        Operation::ComposeUp(up) => converge(up, engine, compose).await,
         Operation::ContainerRm(_)
         | Operation::ContainerStop(_)
         | Operation::VolumeRm(_)
@@ -122,16 +127,45 @@ async fn of_project(
     let (known, mut state) = (known?, state?);
     let steps = choose(&known, &state);
     inspect_chosen(engine, &steps, &mut state).await?;
-    let mut plan = simulate(&steps.containers, &steps.volumes, &state);
+    Ok(of_steps(steps, &state, &known, request.globals.dry_run))
+}
+
+/// Plans a command that makes containers match the files.
+async fn converge(up: &ComposeUp, engine: &Engine, compose: &ComposeSource) -> Result<Plan, PlanError> {
+    let by_environment = up.how == UpKind::Up && compose.removes_orphans();
+    let orphans = up.remove_orphans.unwrap_or(by_environment);
+    let request = Request { disabled: orphans, files_only: true, ..Request::of(&up.globals, &up.services) };
+    let (known, state, hashes) =
+        tokio::join!(compose.known(&request), listed(engine), compose.hashes(&up.globals));
+    let (known, mut state, hashes) = (known?, state?, hashes?);
+    let images = stream::iter(known.image_names())
+        .map(|name| async move { Ok::<_, EngineError>((engine.image(&name).await?, name)) })
+        .buffered(PARALLEL)
+        .try_collect::<Vec<_>>()
+        .await?;
+    let images = images
+        .into_iter()
+        .filter_map(|(found, name)| found.map(|(id, volumes)| (name, Image { id, volumes })))
+        .collect();
+    let observed = Observed { hashes, images };
+    let steps = compose_up::up(up, &known, &observed, &state.summaries, &state.volumes, orphans);
+    inspect_chosen(engine, &steps, &mut state).await?;
+    Ok(of_steps(steps, &state, &known, up.globals.dry_run))
+}
+
+/// The plan of a compose command's steps.
+fn of_steps(steps: Steps, state: &EngineState, known: &Known, dry_run: bool) -> Plan {
+    let mut plan = simulate(&steps.containers, &steps.volumes, state);
     plan.notes = steps.notes;
+    plan.possible = steps.possible;
     plan.undetermined = steps.undetermined;
     plan.undetermined.extend(known.version.doubt());
-    if request.globals.dry_run {
+    if dry_run {
         plan.notes.push("--dry-run: compose removes nothing".to_owned());
         plan.containers.clear();
         plan.volumes.clear();
     }
-    Ok(plan)
+    plan
 }
 
 /// All containers and volumes, our own helpers left out.

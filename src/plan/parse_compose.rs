@@ -3,9 +3,12 @@
 use super::{
     harmless,
     parse::{OWN, OwnFlags, ParseError, Parsed, own_flags, read},
+    parse_up,
     pflag::{Flag, Read, Takes, flag},
 };
-use crate::model::operation::{ComposeDown, ComposeGlobals, ComposeRm, ComposeStop, Operation, StopKind};
+use crate::model::operation::{
+    ComposeDown, ComposeGlobals, ComposeRm, ComposeStop, Operation, StopKind, UpKind,
+};
 
 /// Flags before compose's subcommand.
 pub(super) const COMPOSE_GLOBALS: &[Flag] = &[
@@ -27,7 +30,7 @@ pub(super) const COMPOSE_GLOBALS: &[Flag] = &[
     flag("version", Some('v'), Takes::Bool),
 ];
 
-const DRY_RUN: Flag = flag("dry-run", None, Takes::Bool);
+pub(super) const DRY_RUN: Flag = flag("dry-run", None, Takes::Bool);
 
 const DOWN: &[Flag] = &[
     flag("volumes", Some('v'), Takes::Bool),
@@ -66,6 +69,7 @@ pub(super) fn parse(arguments: &[String], door: &str) -> Result<Parsed, ParseErr
         "stop" => STOP,
         "restart" => RESTART,
         "kill" => KILL,
+        _ if parse_up::table(command).is_some() => return up(arguments, command, &globals),
         _ => {
             // `--version` before a command does not keep it from running.
             let operation = if globals.help {
@@ -91,16 +95,45 @@ pub(super) fn parse(arguments: &[String], door: &str) -> Result<Parsed, ParseErr
     Ok(Parsed { operation, docker_arguments, typed: Vec::new(), is_guard_door: false, own })
 }
 
-fn operation(command: &str, globals: &Read, found: &Read) -> Operation {
-    if found.help || globals.help {
-        return Operation::Harmless { why: "it prints its help" };
-    }
-    let globals = ComposeGlobals {
+/// `up` and its kin.
+fn up(arguments: &[String], command: &str, globals: &Read) -> Result<Parsed, ParseError> {
+    let Some((how, flags)) = parse_up::table(command) else {
+        return Ok(passed(arguments, harmless::unjudged(command)));
+    };
+    let rest = &arguments[globals.read + 1..];
+    let table: Vec<Flag> = flags.iter().chain(&OWN).copied().collect();
+    // What `run` runs has flags of its own.
+    let found = read(&format!("compose {command}"), &table, rest, how != UpKind::Run)?;
+    let behind = rest.get(found.read..).unwrap_or_default();
+    let words = [found.words.as_slice(), behind].concat();
+    let docker_arguments: Vec<String> = std::iter::once("compose".to_owned())
+        .chain(globals.forwarded.iter().cloned())
+        .chain(std::iter::once(command.to_owned()))
+        .chain(found.forwarded.iter().chain(behind).cloned())
+        .collect();
+    let own = own_flags(globals)?.and(own_flags(&found)?);
+    let operation = if found.help || globals.help {
+        Operation::Harmless { why: "it prints its help" }
+    } else {
+        Operation::ComposeUp(parse_up::operation(how, project(globals, &found), &found, &words)?)
+    };
+    Ok(Parsed { operation, docker_arguments, typed: Vec::new(), is_guard_door: false, own })
+}
+
+fn project(globals: &Read, found: &Read) -> ComposeGlobals {
+    ComposeGlobals {
         arguments: globals.forwarded.clone(),
         project_name: globals.text("project-name").filter(|name| !name.is_empty()).map(str::to_owned),
         files: globals.texts("file"),
         dry_run: globals.is_on("dry-run") || found.is_on("dry-run"),
-    };
+    }
+}
+
+fn operation(command: &str, globals: &Read, found: &Read) -> Operation {
+    if found.help || globals.help {
+        return Operation::Harmless { why: "it prints its help" };
+    }
+    let globals = project(globals, found);
     let services = found.words.clone();
     let timeout = found.int("timeout");
     match command {
@@ -190,9 +223,7 @@ mod tests {
     // Both were seen to go down: docker/compose leaves the search for the command to cobra.
     #[test]
     fn a_command_hidden_behind_dashes_or_version_is_not_harmless() {
-        for line in
-            ["compose -- x down", "compose --version up", "compose -v watch", "compose -f a.yaml -- down"]
-        {
+        for line in ["compose -- x down", "compose -v frob", "compose -f a.yaml -- down"] {
             let parsed = parse_all(&words(line)).unwrap();
             assert!(matches!(parsed.operation, Operation::Unjudged { .. }), "{line}");
         }

@@ -4,26 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::service::{Service, null_is_default};
+
 /// A loaded project, reduced to what decides about removal.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub(super) struct Project {
     pub(super) name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     pub(super) services: BTreeMap<String, Service>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     pub(super) volumes: BTreeMap<String, ProjectVolume>,
     /// Services that exist in the files and that no profile enables. Filled in apart.
     #[serde(skip)]
     pub(super) disabled: BTreeSet<String>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-pub(super) struct Service {
-    /// Explicit and implied ones: compose adds links, volumes_from and shared namespaces.
-    #[serde(default)]
-    pub(super) depends_on: BTreeMap<String, Dependency>,
-    #[serde(default)]
-    pub(super) provider: Option<Provider>,
 }
 
 /// How a service depends on another.
@@ -41,12 +34,17 @@ pub(super) struct Provider {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub(super) struct ProjectVolume {
     /// The engine's name for it.
-    #[serde(default)]
     pub(super) name: String,
-    #[serde(default)]
     pub(super) external: bool,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) driver: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) driver_opts: BTreeMap<String, String>,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) labels: BTreeMap<String, String>,
 }
 
 impl Project {

@@ -90,7 +90,7 @@ pub(super) fn steps(prune: &Prune, rules: &Rules, state: &EngineState, steps: &m
             if stands {
                 let does = Does::RemoveIfStopped { volumes: false };
                 let cause = "it does not run".to_owned();
-                steps.containers.push(Step { id: container.id.clone(), does, cause });
+                steps.containers.push(Step::new(&container.id, does, cause));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What becomes of containers and volumes when steps are taken, in their order. Pure.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::model::{
     container::{Container, ContainerSummary, Mount, MountKind, State, Volume, label},
@@ -16,6 +16,14 @@ pub(super) struct Step {
     pub(super) id: String,
     pub(super) does: Does,
     pub(super) cause: String,
+    /// Where the container that takes its place has the volumes that it had there. Only for `Replace`.
+    pub(super) takes_over: BTreeSet<String>,
+}
+
+impl Step {
+    pub(super) fn new(id: &str, does: Does, cause: String) -> Self {
+        Self { id: id.to_owned(), does, cause, takes_over: BTreeSet::new() }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +50,10 @@ pub(super) enum Does {
         timeout: Option<i64>,
     },
     Kill,
+    /// Stop, remove without its volumes, put another one in its place.
+    Replace {
+        timeout: Option<i64>,
+    },
 }
 
 /// A volume that is removed by name.
@@ -105,7 +117,12 @@ pub(super) fn simulate(steps: &[Step], volume_steps: &[VolumeStep], state: &Engi
             .mounts
             .iter()
             .map(|mount| {
-                let (fate, cause) = mount_outcome(mount, fate, ending, with_volumes, &users, state);
+                let (fate, cause) =
+                    if step.takes_over.contains(&mount.destination) && is_kept(mount, ending, state) {
+                        (Fate::Survives, "the new container takes it over".to_owned())
+                    } else {
+                        mount_outcome(mount, fate, ending, with_volumes, &users, state)
+                    };
                 PlannedMount { destination: mount.destination.clone(), fate, cause }
             })
             .collect();
@@ -156,7 +173,9 @@ fn outcome(step: &Step, container: &Container) -> (Fate, Ending, String) {
         return (Fate::Survives, Ending::Untouched, "it is being removed already".to_owned());
     }
     match step.does {
-        Does::StopAndRemove { timeout, .. } => (Fate::Destroyed, stop(timeout), cause),
+        Does::StopAndRemove { timeout, .. } | Does::Replace { timeout } => {
+            (Fate::Destroyed, stop(timeout), cause)
+        }
         Does::Remove { force: true, .. } => {
             (Fate::Destroyed, if runs { Ending::Kill } else { Ending::Untouched }, cause)
         }
@@ -189,10 +208,17 @@ fn takes_volumes(step: &Step, container: &Container, ending: Ending) -> bool {
         Does::StopAndRemove { volumes, .. }
         | Does::Remove { volumes, .. }
         | Does::RemoveIfStopped { volumes } => volumes,
-        Does::Stop { .. } | Does::Restart { .. } | Does::Kill => false,
+        Does::Stop { .. } | Does::Restart { .. } | Does::Kill | Does::Replace { .. } => false,
     };
     let ends_by_itself = matches!(step.does, Does::StopAndRemove { .. } | Does::Stop { .. } | Does::Kill);
     asked || container.auto_remove && ends_by_itself && ending != Ending::Untouched
+}
+
+/// Whether a mount is a volume that outlasts its container's stop.
+fn is_kept(mount: &Mount, ending: Ending, state: &EngineState) -> bool {
+    let volume = mount.volume.as_deref().and_then(|name| state.volumes.get(name));
+    let is_volume = matches!(mount.kind, MountKind::NamedVolume | MountKind::AnonymousVolume);
+    is_volume && (ending == Ending::Untouched || !volume.is_some_and(is_in_memory))
 }
 
 /// Who still has a volume once all steps are taken.

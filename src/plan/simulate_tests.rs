@@ -66,7 +66,7 @@ fn state(containers: Vec<Container>, volumes: Vec<Volume>) -> EngineState {
 }
 
 fn step(id: &str, does: Does) -> Step {
-    Step { id: id.into(), does, cause: "named".into() }
+    Step::new(id, does, "named".into())
 }
 
 fn volume_step(name: &str) -> VolumeStep {

@@ -1,7 +1,7 @@
 //! Asks compose for its model of the project. Asked once; the second look, right before the hand-over, takes
 //! the same model and lists the engine anew.
 
-use std::{ffi::OsString, time::Duration};
+use std::{collections::BTreeMap, ffi::OsString, time::Duration};
 
 use tokio::sync::OnceCell;
 
@@ -29,6 +29,7 @@ pub struct ComposeSource {
     environment: Environment,
     program: OnceCell<ComposeProgram>,
     known: OnceCell<Known>,
+    hashes: OnceCell<BTreeMap<String, String>>,
     /// What was on our standard input, for `-f -`.
     input: Option<Vec<u8>>,
 }
@@ -42,11 +43,13 @@ pub(super) struct Request<'a> {
     pub(super) enable: &'a [String],
     /// Say which services the files have that no profile enables.
     pub(super) disabled: bool,
+    /// The command cannot do without files: there is no label mode.
+    pub(super) files_only: bool,
 }
 
 impl<'a> Request<'a> {
     pub(super) fn of(globals: &'a ComposeGlobals, services: &'a [String]) -> Self {
-        Self { globals, services, enable: &[], disabled: false }
+        Self { globals, services, enable: &[], disabled: false, files_only: false }
     }
 }
 
@@ -54,8 +57,8 @@ impl ComposeSource {
     /// Nothing is run yet.
     #[must_use]
     pub fn new(docker: DockerProgram, environment: Environment) -> Self {
-        let (program, known) = Default::default();
-        Self { docker, environment, program, known, input: None }
+        let (program, known, hashes) = Default::default();
+        Self { docker, environment, program, known, hashes, input: None }
     }
 
     /// What was read from our standard input, where the compose file comes from there (`-f -`).
@@ -98,7 +101,9 @@ impl ComposeSource {
 
     async fn ask_scope(&self, request: &Request<'_>) -> Result<Scope, PlanError> {
         let globals = request.globals;
-        if let (Some(name), true) = (&globals.project_name, globals.files.is_empty()) {
+        if let (Some(name), true, false) =
+            (&globals.project_name, globals.files.is_empty(), request.files_only)
+        {
             return Ok(Scope::Labels(name.clone()));
         }
         if globals.files.iter().any(|file| file == "-") && self.input.is_none() {
@@ -108,6 +113,7 @@ impl ComposeSource {
         }
         let mut project = match self.load(globals, &[], request.services).await {
             Ok(project) => project,
+            Err(error) if request.files_only => return Err(error),
             Err(error) => return self.without_files(error),
         };
         if request.enable.iter().any(|name| !project.services.contains_key(name)) {
@@ -134,6 +140,28 @@ impl ComposeSource {
         }
     }
 
+    /// The hash of each service's configuration, as it would stand on a container. Services that are not there
+    /// could not be asked about. Asked once.
+    pub(super) async fn hashes(
+        &self,
+        globals: &ComposeGlobals,
+    ) -> Result<BTreeMap<String, String>, PlanError> {
+        let hashes = self.hashes.get_or_try_init(|| async {
+            let arguments = [model_globals(globals), words(&["config", "--hash", "*"])].concat();
+            let output = self.run(&arguments, self.input_for(globals)).await?;
+            let text = String::from_utf8_lossy(&output.stdout);
+            let pairs = text.lines().filter_map(|line| line.split_once(' '));
+            Ok::<_, PlanError>(pairs.map(|(name, hash)| (name.to_owned(), hash.trim().to_owned())).collect())
+        });
+        hashes.await.cloned()
+    }
+
+    /// What to hand on to a compose that reads its file from standard input.
+    fn input_for(&self, globals: &ComposeGlobals) -> &[u8] {
+        let reads = globals.files.iter().any(|file| file == "-");
+        self.input.as_deref().filter(|_| reads).unwrap_or_default()
+    }
+
     /// The model with these globals, more globals, and service arguments.
     async fn load(
         &self,
@@ -141,19 +169,13 @@ impl ComposeSource {
         more: &[&str],
         services: &[String],
     ) -> Result<Project, PlanError> {
-        // With `--compatibility`, `config` leaves out the volumes' names; to `down` it makes no difference.
-        let kept = globals.arguments.iter().filter(|word| !word.starts_with("--compatibility"));
-        let mut arguments: Vec<OsString> = kept.map(OsString::from).collect();
+        let mut arguments = model_globals(globals);
         arguments.extend(words(more));
         arguments.extend(words(&["config", "--format", "json"]));
         // `down` does not read the services' env files, so a missing one must not stop us.
         let lenient: Vec<OsString> = [arguments.clone(), words(&["--no-env-resolution"])].concat();
         let named: Vec<OsString> = services.iter().map(OsString::from).collect();
-        let input = self
-            .input
-            .as_deref()
-            .filter(|_| globals.files.iter().any(|file| file == "-"))
-            .unwrap_or_default();
+        let input = self.input_for(globals);
         let mut output = self.run(&[lenient, named.clone()].concat(), input).await?;
         if !output.status.success() && String::from_utf8_lossy(&output.stderr).contains("unknown flag") {
             // Compose before 2.35 does not know the flag, and reads them for `down`, too.
@@ -174,6 +196,13 @@ impl ComposeSource {
             self.program.get_or_try_init(|| async { self.docker.compose(&self.environment) }).await?;
         Ok(program.output_with_input(arguments, input, LIMIT).await?)
     }
+}
+
+/// The globals for `config`: with `--compatibility` it leaves out the volumes' names, and to what other commands
+/// remove it makes no difference.
+fn model_globals(globals: &ComposeGlobals) -> Vec<OsString> {
+    let kept = globals.arguments.iter().filter(|word| !word.starts_with("--compatibility"));
+    kept.map(OsString::from).collect()
 }
 
 fn words(words: &[&str]) -> Vec<OsString> {
