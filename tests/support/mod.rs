@@ -166,6 +166,22 @@ impl Engine {
         self.docker(&["ps", "-aq", "--filter", "label=dbsafe.helper", "--filter", &volume]).stdout
     }
 
+    /// The engine's clock, for [`Self::events_since`].
+    pub(crate) fn time(&self) -> String {
+        let time = self.docker(&["info", "--format", "{{.SystemTime}}"]).expect(0).stdout;
+        time.trim().to_owned()
+    }
+
+    /// What the engine says happened to a container since a time, oldest first: `kill`, `die`, `destroy`, ….
+    pub(crate) fn events_since(&self, since: &str, container: &str) -> Vec<String> {
+        let filter = format!("container={container}");
+        let until = self.time();
+        let format = "{{.Action}}";
+        let arguments =
+            ["events", "--since", since, "--until", &until, "--filter", &filter, "--format", format];
+        self.docker(&arguments).expect(0).stdout.lines().map(str::to_owned).collect()
+    }
+
     /// Runs a container that is removed, with its volumes, when the guard is dropped.
     pub(crate) fn container(&self, arguments: &[&str]) -> Container<'_> {
         let name = unique("c");
