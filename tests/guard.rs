@@ -498,3 +498,42 @@ fn an_empty_cluster_hides_nothing_that_lies_beside_it() {
     drop(cleaner);
     engine.dbsafe(&["volume", "rm", &volume]).expect(0);
 }
+
+#[test]
+fn saved_and_taken_back_and_a_proved_snapshot_counts_for_this_data_alone() {
+    let stack = with_payments(LAYER);
+    let home = stack.folder.join("home");
+    let environment = [("DBSAFE_HOME", home.to_str().unwrap())];
+    let dbsafe = |arguments: &[&str]| {
+        stack.engine.docker_in(&stack.folder, &[&["dbsafe"], arguments].concat(), &environment)
+    };
+    let ran = dbsafe(&["down", "--snapshot"]).expect(0);
+    assert!(ran.stderr.contains("proved"), "{}", ran.stderr);
+    assert!(stack.containers().is_empty());
+    dbsafe(&["undo"]).expect(0);
+    stack.engine.wait_for_postgres(&stack.container("db"));
+    payments_are_there(&stack);
+    let again = stack.compose(&["up", "-d"]).expect(0);
+    assert!(!again.stderr.contains("Recreate"), "{}", again.stderr);
+    // The snapshot is fresh, proved, and of this cluster: nothing is lost any more.
+    let plan = dbsafe(&["down", "--plan"]).expect(0);
+    assert!(
+        plan.stdout.contains("backup: snapshot") && plan.stdout.contains("go through"),
+        "{}",
+        plan.stdout
+    );
+    // A flipped byte, and it does not count.
+    let folder = std::fs::read_dir(home.join("snapshots")).unwrap().next().unwrap().unwrap().path();
+    let dump = std::fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.path());
+    let dump = dump.into_iter().find(|path| path.extension().is_some_and(|ending| ending == "dump")).unwrap();
+    let mut bytes = std::fs::read(&dump).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&dump, bytes).unwrap();
+    dbsafe(&["down"]).expect(10);
+    // Nor does it count for another cluster in the same place.
+    stack.compose(&["down"]).expect(0);
+    stack.compose(&["up", "-d"]).expect(0);
+    stack.engine.fill_payments(&stack.container("db"));
+    let ran = dbsafe(&["down"]).expect(10);
+    assert!(ran.stderr.contains("none found"), "{}", ran.stderr);
+}

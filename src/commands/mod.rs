@@ -7,6 +7,7 @@ pub mod config;
 pub mod dispatch;
 pub mod guard;
 mod prompt;
+mod proved;
 mod save;
 pub mod snapshots;
 pub mod take;
