@@ -8,21 +8,19 @@ export DBSAFE_LAB=${DBSAFE_LAB:-$PWD/target/lab}
 command -v hyperfine >/dev/null || { echo 'hyperfine is missing: apt-get install hyperfine' >&2; exit 1; }
 cargo build --release --quiet
 work=$(mktemp -d)
-DOCKER_HOST=$(tests/lab/engine up 28)
+root=$PWD
+cleanup() {
+  "$root/tests/lab/engine" wipe 28-bench || true
+  rm -rf "$work"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+DOCKER_HOST=$(tests/lab/engine images 28-bench)
+PATH=$(dirname "$(tests/lab/engine client)"):$PATH
 export DOCKER_HOST DOCKER_CONFIG=$work/config DBSAFE_HOME=$work/home
 mkdir -p "$DOCKER_CONFIG/cli-plugins"
 ln -s "$PWD/target/release/docker-dbsafe" "$DOCKER_CONFIG/cli-plugins/docker-dbsafe"
 ln -s "$(tests/lab/engine compose 5.6)" "$DOCKER_CONFIG/cli-plugins/docker-compose"
-if ! docker image inspect stateless:1 >/dev/null 2>&1; then
-  mkdir -p "$DBSAFE_LAB/cache"
-  [ -f "$DBSAFE_LAB/cache/images.tar.zst" ] || tests/lab/build-images "$DBSAFE_LAB/cache/images.tar.zst"
-  zstd -dc "$DBSAFE_LAB/cache/images.tar.zst" | docker load >/dev/null
-fi
-cleanup() {
-  for stack in safe story; do (cd "$work/$stack" 2>/dev/null && docker compose down -v -t 0 >/dev/null 2>&1) || true; done
-  rm -rf "$work"
-}
-trap cleanup EXIT
 
 mkdir -p "$work/safe" "$work/story"
 {
@@ -51,6 +49,7 @@ PYTHON
 quiet() { hyperfine --style none --export-json "$work/out.json" "$@" >/dev/null 2>"$work/err" || { cat "$work/err" >&2; exit 1; }; }
 
 cd "$work/safe"
+# shellcheck disable=SC2016 # for the shell that hyperfine starts
 up='docker compose up -d >/dev/null 2>&1; for i in 1 2 3 4 5 6 7 8; do until docker exec safe-web$i-1 test -s /var/log/app.log; do :; done; done'
 quiet --runs 15 --prepare "$up" -n 'docker compose down' 'docker compose down' -n 'docker dbsafe down' 'docker dbsafe down'
 table 'A safe stack of 8 services, each with a log and a cache in its writable layer' "$work/out.json"

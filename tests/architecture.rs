@@ -1,5 +1,7 @@
 //! Who may import whom, as the crate's documentation says.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
 use std::{
     collections::BTreeSet,
     fs,
@@ -91,7 +93,7 @@ fn rooms_import_only_what_they_may() {
             for (imported, part) in imports(&fs::read_to_string(&file).unwrap()) {
                 let own = imported == *room;
                 let writes = imported == "docker" && WRITING.contains(&part.as_str()) && *room != "act";
-                if !own && !may.contains(&imported.as_str()) || writes && !own {
+                if !own && (writes || !may.contains(&imported.as_str())) {
                     wrong.push(format!(
                         "{}: crate::{imported}::{part}",
                         file.strip_prefix(&root).unwrap().display()

@@ -14,7 +14,6 @@ fn the_story_on(name: &str, compose: &str) {
     in_memory(engine);
     in_an_application(engine);
     a_safe_stack(engine);
-    assert_eq!(engine.helpers(), "");
 }
 
 fn in_the_writable_layer(engine: &Engine) {

@@ -9,7 +9,7 @@ use crate::{
     docker::{engine::Engine, events::Destroyed},
     model::{
         container::label,
-        plan::{Fate, Plan},
+        plan::{Fate, Plan, PlannedContainer},
     },
 };
 
@@ -63,6 +63,15 @@ impl Watch {
             }
         }
         let mut said: Vec<String> = surprises.iter().map(surprise).collect();
+        let may_stay = |id: &String| {
+            let container = plan.possible.contains(id);
+            container
+                || plan
+                    .containers
+                    .iter()
+                    .any(|p| plan.possible.contains(&p.container.id) && has_volume(p, id))
+        };
+        missing.retain(|(_, id)| !may_stay(id));
         if succeeded && !missing.is_empty() {
             let names: Vec<&str> = missing.iter().map(|(_, id)| crate::report::words::short(id)).collect();
             said.push(format!("docker left alone what it was expected to remove: {}", names.join(", ")));
@@ -75,6 +84,10 @@ fn surprise(event: &Destroyed) -> String {
     let kind = if event.is_volume { "volume" } else { "container" };
     let name = event.attributes.get("name").map_or(event.id.as_str(), String::as_str);
     format!("the {kind} {name} was removed too, which the plan did not foresee; please report this")
+}
+
+fn has_volume(planned: &PlannedContainer, volume: &str) -> bool {
+    planned.container.mounts.iter().any(|mount| mount.volume.as_deref() == Some(volume))
 }
 
 /// What the plan says will be destroyed, as (is a volume, id).
@@ -101,12 +114,12 @@ fn concerns(plan: &Plan, event: &Destroyed) -> bool {
     }
     let planned = plan.containers.iter();
     if event.is_volume {
-        let mounted = |p: &crate::model::plan::PlannedContainer| {
-            p.container.mounts.iter().any(|mount| mount.volume.as_deref() == Some(event.id.as_str()))
-        };
-        return planned.clone().any(mounted) || plan.volumes.iter().any(|p| p.volume.name == event.id);
+        return planned.clone().any(|p| has_volume(p, &event.id))
+            || plan.volumes.iter().any(|p| p.volume.name == event.id);
     }
-    let project = event.attributes.get(label::PROJECT).map(String::as_str);
+    // A one-off of `compose run` that the plan does not know was made by the command itself.
+    let one_off = event.attributes.get(label::ONE_OFF).is_some_and(|value| value == "True");
+    let project = event.attributes.get(label::PROJECT).filter(|_| !one_off).map(String::as_str);
     planned
         .clone()
         .any(|p| p.container.id == event.id || project.is_some() && p.container.project() == project)

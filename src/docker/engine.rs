@@ -81,6 +81,53 @@ impl Engine {
         }
     }
 
+    /// Whether a container has volumes of another one (`--volumes-from`).
+    ///
+    /// # Errors
+    /// Where the engine does not answer, or not in JSON that we understand.
+    pub async fn borrows_volumes(&self, id: &str) -> Result<bool, EngineError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Inspected {
+            host_config: InspectedHostConfig,
+        }
+        let found: Result<Inspected, _> =
+            self.transport.get_json(&format!("/containers/{}/json", encode(id))).await;
+        match found {
+            Ok(found) => Ok(found.host_config.volumes_from.is_some_and(|from| !from.is_empty())),
+            Err(error) if error.status() == Some(404) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// An image by its name: its id and its VOLUME paths; `None` where it is not here.
+    ///
+    /// # Errors
+    /// Where the engine does not answer, or not in JSON that we understand.
+    pub async fn image(&self, name: &str) -> Result<Option<(String, Vec<String>)>, EngineError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Inspected {
+            id: String,
+            #[serde(default)]
+            config: Null<ImageConfig>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct ImageConfig {
+            #[serde(default)]
+            volumes: Null<BTreeMap<String, serde_json::Value>>,
+        }
+        match self.transport.get_json::<Inspected>(&format!("/images/{}/json", encode(name))).await {
+            Ok(found) => {
+                let volumes = found.config.and_then(|config| config.volumes).unwrap_or_default();
+                Ok(Some((found.id, volumes.into_keys().map(|path| clean(&path)).collect())))
+            }
+            Err(error) if error.status() == Some(404) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Every volume.
     ///
     /// # Errors

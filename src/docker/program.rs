@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{
-    endpoint::{self, EndpointError},
+    endpoint::{self, DockerConfig, EndpointError},
     environment::Environment,
     globals::DockerGlobals,
 };
@@ -137,13 +137,22 @@ impl DockerProgram {
         take_output(self.command(arguments), &self.path, input, limit, words_of(arguments)).await
     }
 
+    /// Docker's configuration.
+    ///
+    /// # Errors
+    /// Where it is there and cannot be read.
+    pub fn config(&self, environment: &Environment) -> Result<DockerConfig, ProgramError> {
+        let folder = endpoint::config_folder(&self.globals, environment)?;
+        Ok(endpoint::read_config(&folder, &|path| std::fs::read(path))?)
+    }
+
     /// The compose plugin that docker would run, to be called by itself: it answers in half of docker's time.
     ///
     /// # Errors
     /// Where docker's configuration cannot be read, or there is no such plugin.
     pub fn compose(&self, environment: &Environment) -> Result<ComposeProgram, ProgramError> {
         let folder = endpoint::config_folder(&self.globals, environment)?;
-        let config = endpoint::read_config(&folder, &|path| std::fs::read(path))?;
+        let config = self.config(environment)?;
         let folders = plugin_folders(&folder, config.plugin_folders.unwrap_or_default(), environment);
         let name = if cfg!(windows) { "docker-compose.exe" } else { "docker-compose" };
         // The first file wins, valid or not, as docker has it.

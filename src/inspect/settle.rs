@@ -1,10 +1,15 @@
 //! From a database that was seen to evidence: whose it is, whether anything is in it, how much.
 
+use std::ops::ControlFlow;
+
 use jiff::Timestamp;
 
 use super::{hit::Hit, listing, server::Reply, subject::Subject};
 use crate::{
-    docker::{archive::Place, dial::EngineError},
+    docker::{
+        archive::{Entry, EntryKind, Place, WalkEnd},
+        dial::EngineError,
+    },
     engines::{answer::Answer, mysql, postgres, redis, sqlite},
     model::{
         coverage::Coverage,
@@ -99,11 +104,16 @@ async fn presence(
     by_files(root, hit).await
 }
 
-async fn by_files(root: &Place, hit: &Hit) -> Result<Presence, EngineError> {
-    let user_data = match hit.user_data {
-        Some(known) => Some(known),
-        None if hit.is_file => None,
-        None => {
+/// What the files alone say.
+///
+/// # Errors
+/// Where they cannot be read.
+pub(super) async fn by_files(root: &Place, hit: &Hit) -> Result<Presence, EngineError> {
+    let user_data = match (hit.user_data, hit.kind.user_data) {
+        (Some(known), _) => Some(known),
+        (None, _) if hit.is_file => None,
+        (None, Some(is_user_data)) => holds(root, hit, is_user_data).await?,
+        (None, None) => {
             let listing = listing::of(root, &hit.path, listing::SEARCH).await?;
             let whole = listing.is_whole();
             // The hit's own folder is the root of the listing.
@@ -114,6 +124,28 @@ async fn by_files(root: &Place, hit: &Hit) -> Result<Presence, EngineError> {
     Ok(match user_data {
         Some(false) => Presence::Empty { why: empty_because(hit).to_owned() },
         Some(true) | None => Presence::Found,
+    })
+}
+
+/// Whether a data directory holds a file of a user's: the walk ends at the first one.
+async fn holds(root: &Place, hit: &Hit, is_user_data: fn(&str) -> bool) -> Result<Option<bool>, EngineError> {
+    let is_user_folder = hit.kind.user_folder.unwrap_or(|_| false);
+    let visit = move |entry: Entry| {
+        let found = match entry.kind {
+            EntryKind::Directory => is_user_folder(&entry.path),
+            EntryKind::File | EntryKind::Symlink | EntryKind::Other => is_user_data(&entry.path),
+        };
+        if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let end = match root.walk(&hit.path, listing::SEARCH, visit).await {
+        // A file that changed while it was read breaks the archive off: once is bad luck.
+        Err(_broken_off) => root.walk(&hit.path, listing::SEARCH, visit).await?,
+        Ok(end) => end,
+    };
+    Ok(match end {
+        WalkEnd::Complete => Some(false),
+        WalkEnd::Stopped => Some(true),
+        WalkEnd::Limit => None,
     })
 }
 

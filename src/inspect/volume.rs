@@ -10,7 +10,10 @@ use crate::{
         engine::Engine,
         scratch::{Helper, Sight},
     },
-    engines::recognise::is_tool_cache,
+    engines::{
+        KINDS, Kind,
+        recognise::{is_literal, is_tool_cache},
+    },
     model::{
         container::{Labels, MountKind, Volume, label},
         coverage::Coverage,
@@ -37,6 +40,12 @@ pub(super) enum Contained {
 
 /// Searches a volume through a container or a helper that has it mounted at `path`.
 pub(super) async fn search(place: &Place, path: &str, spot: &Spot) -> Contained {
+    match full_where_expected(place, path, spot).await {
+        Ok(hits) if !hits.is_empty() => return Contained::Databases(hits),
+        // An empty data directory says nothing about what lies beside it.
+        Ok(_) => {}
+        Err(error) => return Contained::Unseen(format!("the volume could not be read: {error}")),
+    }
     let listing = match listing::of(place, path, listing::SEARCH).await {
         Ok(listing) => listing,
         Err(error) => return Contained::Unseen(format!("the volume could not be read: {error}")),
@@ -62,6 +71,64 @@ pub(super) async fn search(place: &Place, path: &str, spot: &Spot) -> Contained 
     }
     if count == 0 || bytes == 0 { Contained::Nothing } else { Contained::Files { count, bytes, newest } }
 }
+
+/// The data directories of `where_expected` that hold something.
+async fn full_where_expected(place: &Place, path: &str, spot: &Spot) -> Result<Vec<Hit>, EngineError> {
+    let mut full = Vec::new();
+    for hit in where_expected(place, path, spot).await? {
+        if settle::by_files(place, &hit).await? == Presence::Found {
+            full.push(Hit { user_data: Some(true), ..hit });
+        }
+    }
+    Ok(full)
+}
+
+/// Data directories at the volume's root, or in a folder of it with a usual name: a few looks, where a walk
+/// through a large database takes long.
+async fn where_expected(place: &Place, path: &str, spot: &Spot) -> Result<Vec<Hit>, EngineError> {
+    let base = path.trim_end_matches('/');
+    let folders = EXPECTED_FOLDERS.iter().map(|folder| format!("{base}{folder}"));
+    let pairs: Vec<(String, &'static Kind)> = folders
+        .flat_map(|folder| KINDS.iter().map(move |kind| (folder.clone(), kind)))
+        // Of the rarer kinds the root alone.
+        .filter(|(folder, kind)| {
+            folder == base || kind.user_data.is_some() && kind.directory_flags.contains(&"-D")
+        })
+        .filter(|(_, kind)| !kind.in_memory)
+        .collect();
+    let looks = pairs.into_iter().map(|(folder, kind)| async move {
+        for signature in kind.signatures.iter().filter(|signature| signature.iter().all(|p| is_literal(p))) {
+            let mut whole = true;
+            for pattern in *signature {
+                whole = whole && place.exists(&format!("{folder}/{pattern}")).await?;
+            }
+            if whole {
+                return Ok(Some(Hit {
+                    kind,
+                    path: if folder.is_empty() { "/".to_owned() } else { folder },
+                    is_file: false,
+                    spot: spot.clone(),
+                    size: None,
+                    newest: None,
+                    user_data: None,
+                    head: Vec::new(),
+                }));
+            }
+        }
+        Ok(None)
+    });
+    let mut hits: Vec<Hit> = Vec::new();
+    let mut looked = stream::iter(looks).buffered(PARALLEL);
+    while let Some(hit) = looked.next().await {
+        // One kind per folder: MySQL's files fit MariaDB's more telling ones, too.
+        hits.extend(hit?.filter(|hit: &Hit| !hits.iter().any(|known| known.path == hit.path)));
+    }
+    Ok(hits)
+}
+
+/// Where images put a cluster below a volume's root.
+const EXPECTED_FOLDERS: &[&str] =
+    &["", "/data", "/pgdata", "/18/docker", "/19/docker", "/17/main", "/15/main"];
 
 /// Evidence on files that are no database: worth a line where a volume goes, and no more.
 pub(super) fn files(

@@ -9,6 +9,8 @@ pub enum Operation {
     ComposeRm(ComposeRm),
     /// `docker compose stop`, `kill`, `restart`.
     ComposeStop(ComposeStop),
+    /// `docker compose up`, `create`, `scale`, `run`, `watch`.
+    ComposeUp(ComposeUp),
     /// `docker rm`, `docker container rm`.
     ContainerRm(ContainerRm),
     /// `docker stop`, `kill`, `restart` and the same of `docker container`.
@@ -34,6 +36,13 @@ impl Operation {
                 StopKind::Stop => "compose stop",
                 StopKind::Kill => "compose kill",
                 StopKind::Restart => "compose restart",
+            },
+            Self::ComposeUp(up) => match up.how {
+                UpKind::Up => "compose up",
+                UpKind::Create => "compose create",
+                UpKind::Scale => "compose scale",
+                UpKind::Run => "compose run",
+                UpKind::Watch => "compose watch",
             },
             Self::ContainerRm(_) => "rm",
             Self::ContainerStop(stop) => match stop.how {
@@ -92,8 +101,47 @@ pub struct ComposeStop {
     pub timeout: Option<i64>,
     /// `kill -s`: the signal, where one was given.
     pub signal: Option<String>,
-    /// `kill --remove-orphans`.
-    pub remove_orphans: bool,
+    /// `kill --remove-orphans`; `None` leaves it to `COMPOSE_REMOVE_ORPHANS`.
+    pub remove_orphans: Option<bool>,
+    /// `restart --no-deps`.
+    pub no_deps: bool,
+}
+
+/// Which of compose's commands makes the containers match the files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpKind {
+    Up,
+    Create,
+    Scale,
+    /// Only what its service depends on.
+    Run,
+    Watch,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComposeUp {
+    pub globals: ComposeGlobals,
+    pub how: UpKind,
+    /// Of `run`, the one service.
+    pub services: Vec<String>,
+    pub force_recreate: bool,
+    pub no_recreate: bool,
+    pub always_recreate_deps: bool,
+    /// `-V`: anonymous volumes are not taken over.
+    pub renew_volumes: bool,
+    pub no_deps: bool,
+    /// `None` leaves it to `COMPOSE_REMOVE_ORPHANS`, for `up` alone.
+    pub remove_orphans: Option<bool>,
+    /// Containers wanted of each service, where the command says so.
+    pub scale: Vec<(String, usize)>,
+    pub timeout: Option<i64>,
+    pub build: bool,
+    /// `--pull`.
+    pub pull: Option<String>,
+    /// `-y`: every question of compose is answered with yes.
+    pub assume_yes: bool,
+    /// Sources are watched, and services rebuilt.
+    pub watch: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

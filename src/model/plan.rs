@@ -71,6 +71,9 @@ pub struct Plan {
     pub volumes: Vec<PlannedVolume>,
     /// Things worth a line that are neither: `external volume shop_pg is left alone`.
     pub notes: Vec<String>,
+    /// Ids of containers and names of volumes that may be spared: nobody knows before docker has done its work,
+    /// such as pulling an image. They are planned as if not.
+    pub possible: Vec<String>,
     /// Why the plan is not complete. One is enough for the verdict `undetermined`.
     pub undetermined: Vec<String>,
 }

@@ -1,21 +1,29 @@
-//! `docker rm`, `stop`, `kill`, `restart`, `volume rm` and the prunes.
+//! `docker rm`, `stop`, `kill`, `restart` and `volume rm`; the prunes are in `prune`.
 
 use super::{
-    PlanError,
+    ComposeSource, PlanError,
     compose::{Steps, ending},
     inspect_chosen, listed,
+    prune::{self, Rules},
     simulate::{Does, EngineState, Step, VolumeStep, simulate},
 };
 use crate::{
-    docker::{engine::Engine, error::EngineError},
+    docker::{
+        engine::{Engine, is_helper},
+        error::EngineError,
+    },
     model::{
-        container::Container,
-        operation::{ContainerRm, ContainerStop, Operation, Prune, PruneScope, VolumeRm},
+        container::{Container, ContainerSummary},
+        operation::{ContainerRm, ContainerStop, Operation, VolumeRm},
         plan::Plan,
     },
 };
 
-pub(super) async fn plan(operation: &Operation, engine: &Engine) -> Result<Plan, PlanError> {
+pub(super) async fn plan(
+    operation: &Operation,
+    engine: &Engine,
+    docker: &ComposeSource,
+) -> Result<Plan, PlanError> {
     let mut state = listed(engine).await?;
     let mut steps = Steps::default();
     match operation {
@@ -44,12 +52,14 @@ pub(super) async fn plan(operation: &Operation, engine: &Engine) -> Result<Plan,
             }
         }
         Operation::Prune(prune) => {
-            prune_steps(prune, &state, engine, &mut steps).await?;
+            let rules = Rules::read(prune, &docker.config_prune_filters()?, docker.client_api().await?);
+            prune::steps(prune, &rules, &state, &mut steps);
             inspect_chosen(engine, &steps, &mut state).await?;
         }
         Operation::ComposeDown(_)
         | Operation::ComposeRm(_)
         | Operation::ComposeStop(_)
+        | Operation::ComposeUp(_)
         | Operation::Unjudged { .. }
         | Operation::Harmless { .. } => {}
     }
@@ -73,12 +83,14 @@ async fn name_containers(
     state: &mut EngineState,
 ) -> Result<(), EngineError> {
     for reference in references {
-        match resolve(engine, reference).await? {
+        match resolve(engine, reference, state).await? {
             Ok(container) => {
                 let id = container.id.clone();
-                // Named twice, it is removed once.
-                if state.inspected.insert(id.clone(), container).is_none() {
-                    steps.containers.push(Step { id, does, cause: cause.to_owned() });
+                // Named twice, it is removed once. Our own helpers hold nothing of anybody's.
+                let is_new = !is_helper(&container.labels) && !state.inspected.contains_key(&id);
+                if is_new {
+                    state.inspected.insert(id.clone(), container);
+                    steps.containers.push(Step::new(&id, does, cause.to_owned()));
                 }
             }
             Err(note) => steps.notes.push(note),
@@ -87,76 +99,51 @@ async fn name_containers(
     Ok(())
 }
 
-/// The container, or why docker will find none.
-async fn resolve(engine: &Engine, reference: &str) -> Result<Result<Container, String>, EngineError> {
-    // Docker takes a slash before a name.
-    match engine.container(reference.strip_prefix('/').unwrap_or(reference)).await {
+/// The container, or why docker will find none. The engine itself resolves: links' names count, too.
+async fn resolve(
+    engine: &Engine,
+    reference: &str,
+    state: &EngineState,
+) -> Result<Result<Container, String>, EngineError> {
+    // Docker takes slashes off a name.
+    let name = reference.trim_matches('/');
+    if name.is_empty() {
+        return Ok(Err("an empty name names no container".to_owned()));
+    }
+    match engine.container(name).await {
         Ok(Some(container)) => Ok(Ok(container)),
         Ok(None) => Ok(Err(format!("there is no container {reference}"))),
-        // Several ids begin with it: docker refuses.
-        Err(error) if matches!(error.status(), Some(400 | 500)) => Ok(Err(format!("{reference}: {error}"))),
+        Err(_refused) if is_ambiguous(name, state) => {
+            Ok(Err(format!("{reference} begins the id of several containers, so docker refuses")))
+        }
         Err(error) => Err(error),
     }
 }
 
-/// What a prune takes. Filters other than none make the engine's choice, which we do not second-guess.
-async fn prune_steps(
-    prune: &Prune,
-    state: &EngineState,
-    engine: &Engine,
-    steps: &mut Steps,
-) -> Result<(), EngineError> {
-    if !prune.filters.is_empty() {
-        steps.undetermined.push("what the prune's --filter chooses".to_owned());
-        return Ok(());
-    }
-    let containers = prune.scope != PruneScope::Volumes;
-    if containers {
-        for container in &state.summaries {
-            if !container.state.refuses_removal() {
-                let does = Does::RemoveIfStopped { volumes: false };
-                steps.containers.push(Step {
-                    id: container.id.clone(),
-                    does,
-                    cause: "it does not run".to_owned(),
-                });
-            }
-        }
-    }
-    let volumes = prune.scope == PruneScope::Volumes || prune.scope == PruneScope::System && prune.volumes;
-    if volumes {
-        // Below API 1.42 a prune takes every unused volume, named ones too.
-        let old = api_is_before(&engine.version().await?.api, (1, 42));
-        let all = old || prune.scope == PruneScope::Volumes && prune.all;
-        let going: Vec<&str> = steps.containers.iter().map(|step| step.id.as_str()).collect();
-        for volume in state.volumes.values() {
-            let used = state
-                .summaries
-                .iter()
-                .any(|c| c.volumes.contains(&volume.name) && !going.contains(&c.id.as_str()));
-            let wanted =
-                volume.driver == "local" && volume.options.is_empty() && (all || volume.labelled_anonymous());
-            if wanted && !used {
-                let cause = "no container uses it".to_owned();
-                steps.volumes.push(VolumeStep { name: volume.name.clone(), cause });
-            }
-        }
-    }
-    Ok(())
-}
-
-fn api_is_before(version: &str, limit: (u32, u32)) -> bool {
-    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
-    (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) < limit
+fn is_ambiguous(name: &str, state: &EngineState) -> bool {
+    let is_exact = |c: &ContainerSummary| c.id == name || c.name == name;
+    !state.summaries.iter().any(is_exact)
+        && state.summaries.iter().filter(|c| c.id.starts_with(name)).count() > 1
 }
 
 #[cfg(test)]
 mod tests {
-    use super::api_is_before;
+    use super::*;
+    use crate::model::container::State;
 
     #[test]
-    fn api_versions_are_numbers() {
-        assert!(api_is_before("1.41", (1, 42)));
-        assert!(!api_is_before("1.42", (1, 42)) && !api_is_before("1.100", (1, 42)));
+    fn a_prefix_of_two_ids_is_ambiguous_and_a_name_never_is() {
+        let container = |id: &str, name: &str| ContainerSummary {
+            id: id.into(),
+            name: name.into(),
+            image: String::new(),
+            state: State::Exited,
+            labels: Default::default(),
+            volumes: Vec::new(),
+        };
+        let summaries = vec![container("ab1", "x"), container("ab2", "y"), container("c", "ab")];
+        let state = EngineState { summaries, ..EngineState::default() };
+        assert!(is_ambiguous("a", &state));
+        assert!(!is_ambiguous("ab", &state) && !is_ambiguous("ab1", &state) && !is_ambiguous("c", &state));
     }
 }

@@ -7,9 +7,9 @@ const NOTHING: &str = "it removes no container and no volume, and stops nothing"
 /// Docker's own commands without subcommands of their own.
 const COMMANDS: &[&str] = &[
     "attach", "build", "commit", "cp", "create", "diff", "events", "exec", "export", "history", "images",
-    "import", "info", "inspect", "load", "login", "logout", "logs", "pause", "port", "ps", "pull", "push",
-    "rename", "rmi", "run", "save", "search", "start", "stats", "tag", "top", "unpause", "update", "version",
-    "wait", "help",
+    "import", "info", "init", "inspect", "load", "login", "logout", "logs", "pause", "port", "ps", "pull",
+    "push", "rename", "rmi", "run", "save", "sbom", "scan", "scout", "search", "start", "stats", "tag",
+    "top", "unpause", "update", "version", "wait", "help",
 ];
 
 /// Families of which nothing touches a container or volume.
@@ -71,8 +71,10 @@ pub(super) const COMPOSE: &[&str] = &[
 pub(super) fn classify(arguments: &[String]) -> Operation {
     let word = |index: usize| arguments.get(index).map(String::as_str).unwrap_or_default();
     let (first, second) = (word(0), word(1));
-    let asks_for_help = arguments.iter().take_while(|word| *word != "--").any(|word| word == "--help");
     let member = MEMBERS.iter().find(|(family, _)| *family == first);
+    // Only where it can be nothing else: behind another flag it may be that one's value.
+    let after = if member.is_some() { 2 } else { 1 };
+    let asks_for_help = [first, second, word(after)].contains(&"--help");
     let harmless = first.is_empty()
         || COMMANDS.contains(&first)
         || FAMILIES.contains(&first)
@@ -81,23 +83,65 @@ pub(super) fn classify(arguments: &[String]) -> Operation {
     if harmless {
         return Operation::Harmless { why: NOTHING };
     }
-    let command = match member {
-        Some(_) => format!("{first} {second}"),
-        None => first.to_owned(),
-    };
+    match member {
+        Some(_) => unjudged(&format!("{first} {second}")),
+        None => unjudged(first),
+    }
+}
+
+/// A command of which nobody knows what it would destroy.
+pub(super) fn unjudged(command: &str) -> Operation {
     Operation::Unjudged {
-        command,
+        command: command.to_owned(),
         why: "it is not known to be harmless, and dbsafe cannot tell what it would destroy",
     }
 }
 
-/// A compose command that is not judged.
-pub(super) fn classify_compose(command: &str) -> Operation {
-    if command.is_empty() || COMPOSE.contains(&command) {
+/// A compose command that is not judged, and what follows it.
+pub(super) fn classify_compose(command: &str, rest: &[String]) -> Operation {
+    // `wait --down-project` goes down in the end.
+    let waits = command == "wait" && !rest.iter().any(|word| word.starts_with("--down-project"));
+    let asks_for_help = rest.first().is_some_and(|word| word == "--help" || word == "-h");
+    if command.is_empty() || COMPOSE.contains(&command) || waits || asks_for_help {
         return Operation::Harmless { why: NOTHING };
     }
     Operation::Unjudged {
         command: format!("compose {command}"),
         why: "it may remove or recreate containers, and dbsafe cannot yet tell which",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_harmless(line: &str) -> bool {
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        matches!(classify(&words), Operation::Harmless { .. })
+    }
+
+    #[test]
+    fn help_is_harmless_only_where_it_is_asked_for() {
+        assert!(is_harmless("service rm --help") && is_harmless("swarm --help") && is_harmless("new --help"));
+        // Here it is a label.
+        assert!(!is_harmless("service update --label-add --help db"));
+    }
+
+    #[test]
+    fn members_of_a_family_are_told_apart() {
+        assert!(is_harmless("volume ls") && is_harmless("swarm init") && is_harmless("container"));
+        assert!(
+            !is_harmless("swarm leave") && !is_harmless("stack rm x") && !is_harmless("plugin disable x")
+        );
+    }
+
+    #[test]
+    fn a_wait_that_ends_in_down_is_not_harmless() {
+        let wait = |rest: &[&str]| {
+            let rest: Vec<String> = rest.iter().map(|&word| word.to_owned()).collect();
+            matches!(classify_compose("wait", &rest), Operation::Harmless { .. })
+        };
+        assert!(wait(&["db"]));
+        assert!(!wait(&["db", "--down-project"]) && !wait(&["--down-project=true", "db"]));
     }
 }

@@ -4,14 +4,19 @@
 //! which runs providers' programs and lists no anonymous volumes. What cannot be told is undetermined.
 
 mod compose;
+mod compose_up;
 mod docker_commands;
 mod harmless;
 pub mod parse;
 mod parse_compose;
+mod parse_up;
 mod pflag;
 mod project;
+mod prune;
+mod service;
 mod simulate;
 mod source;
+mod version;
 
 use std::collections::HashMap;
 
@@ -19,8 +24,10 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 pub use self::source::ComposeSource;
 use self::{
-    compose::{Scope, Steps},
+    compose::{Known, Steps},
+    compose_up::{Image, Observed},
     simulate::{EngineState, simulate},
+    source::Request,
 };
 use crate::{
     docker::{
@@ -29,8 +36,8 @@ use crate::{
         program::ProgramError,
     },
     model::{
-        container::Container,
-        operation::{ComposeGlobals, Operation},
+        container::{Container, State},
+        operation::{ComposeUp, Operation, StopKind, UpKind},
         plan::Plan,
     },
 };
@@ -78,28 +85,34 @@ pub async fn plan(
         }
         Operation::ComposeDown(down) => {
             let orphans = down.remove_orphans.unwrap_or_else(|| compose.removes_orphans());
-            let need_disabled = orphans;
-            of_project(engine, compose, &down.globals, &down.services, need_disabled, |scope, state| {
-                compose::down(down, scope, &state.summaries, &state.volumes, orphans)
+            let request = Request { disabled: orphans, ..Request::of(&down.globals, &down.services) };
+            of_project(engine, compose, &request, |known, state| {
+                compose::down(down, known, &state.summaries, &state.volumes, orphans)
             })
             .await
         }
         Operation::ComposeRm(rm) => {
-            of_project(engine, compose, &rm.globals, &rm.services, false, |scope, state| {
-                compose::rm(rm, scope, &state.summaries)
-            })
-            .await
+            let request = Request::of(&rm.globals, &rm.services);
+            of_project(engine, compose, &request, |known, state| compose::rm(rm, known, &state.summaries))
+                .await
         }
         Operation::ComposeStop(stop) => {
-            of_project(engine, compose, &stop.globals, &stop.services, false, |scope, state| {
-                compose::stop(stop, scope, &state.summaries)
+            let orphans = stop.remove_orphans.unwrap_or_else(|| compose.removes_orphans());
+            let request = match stop.how {
+                // It loads the whole model, to see what restarts along.
+                StopKind::Restart => Request { enable: &stop.services, ..Request::of(&stop.globals, &[]) },
+                StopKind::Stop | StopKind::Kill => Request::of(&stop.globals, &stop.services),
+            };
+            of_project(engine, compose, &request, |known, state| {
+                compose::stop(stop, known, &state.summaries, orphans)
             })
             .await
         }
+        Operation::ComposeUp(up) => converge(up, engine, compose).await,
         Operation::ContainerRm(_)
         | Operation::ContainerStop(_)
         | Operation::VolumeRm(_)
-        | Operation::Prune(_) => docker_commands::plan(operation, engine).await,
+        | Operation::Prune(_) => docker_commands::plan(operation, engine, compose).await,
     }
 }
 
@@ -107,31 +120,67 @@ pub async fn plan(
 async fn of_project(
     engine: &Engine,
     compose: &ComposeSource,
-    globals: &ComposeGlobals,
-    services: &[String],
-    need_disabled: bool,
-    choose: impl Fn(&Scope, &EngineState) -> Steps,
+    request: &Request<'_>,
+    choose: impl Fn(&Known, &EngineState) -> Steps,
 ) -> Result<Plan, PlanError> {
-    let (scope, state) = tokio::join!(compose.scope(globals, services, need_disabled), listed(engine));
-    let (scope, mut state) = (scope?, state?);
-    let steps = choose(&scope, &state);
+    let (known, state) = tokio::join!(compose.known(request), listed(engine));
+    let (known, mut state) = (known?, state?);
+    let steps = choose(&known, &state);
     inspect_chosen(engine, &steps, &mut state).await?;
-    let mut plan = simulate(&steps.containers, &steps.volumes, &state);
+    Ok(of_steps(steps, &state, &known, request.globals.dry_run))
+}
+
+/// Plans a command that makes containers match the files.
+async fn converge(up: &ComposeUp, engine: &Engine, compose: &ComposeSource) -> Result<Plan, PlanError> {
+    let by_environment = up.how == UpKind::Up && compose.removes_orphans();
+    let orphans = up.remove_orphans.unwrap_or(by_environment);
+    let request = Request { disabled: orphans, files_only: true, ..Request::of(&up.globals, &up.services) };
+    let (known, state, hashes) =
+        tokio::join!(compose.known(&request), listed(engine), compose.hashes(&up.globals));
+    let (known, mut state, hashes) = (known?, state?, hashes?);
+    let images = stream::iter(known.image_names())
+        .map(|name| async move { Ok::<_, EngineError>((engine.image(&name).await?, name)) })
+        .buffered(PARALLEL)
+        .try_collect::<Vec<_>>()
+        .await?;
+    let images = images
+        .into_iter()
+        .filter_map(|(found, name)| found.map(|(id, volumes)| (name, Image { id, volumes })))
+        .collect();
+    let observed = Observed { hashes, images };
+    let steps = compose_up::up(up, &known, &observed, &state.summaries, &state.volumes, orphans);
+    inspect_chosen(engine, &steps, &mut state).await?;
+    Ok(of_steps(steps, &state, &known, up.globals.dry_run))
+}
+
+/// The plan of a compose command's steps.
+fn of_steps(steps: Steps, state: &EngineState, known: &Known, dry_run: bool) -> Plan {
+    let mut plan = simulate(&steps.containers, &steps.volumes, state);
     plan.notes = steps.notes;
+    plan.possible = steps.possible;
     plan.undetermined = steps.undetermined;
-    plan.undetermined.extend(compose.version_doubt().await);
-    if globals.dry_run {
+    plan.undetermined.extend(known.version.doubt());
+    if dry_run {
         plan.notes.push("--dry-run: compose removes nothing".to_owned());
         plan.containers.clear();
         plan.volumes.clear();
     }
-    Ok(plan)
+    plan
 }
 
 /// All containers and volumes, our own helpers left out.
 async fn listed(engine: &Engine) -> Result<EngineState, EngineError> {
     let (summaries, volumes) = tokio::try_join!(engine.containers(), engine.volumes())?;
+    let never_started = summaries.iter().filter(|c| c.state == State::Created && !c.volumes.is_empty());
+    let looks =
+        stream::iter(never_started)
+            .map(|c| async move {
+                Ok::<_, EngineError>(engine.borrows_volumes(&c.id).await?.then(|| c.id.clone()))
+            })
+            .buffered(PARALLEL);
+    let borrowers = looks.try_collect::<Vec<_>>().await?.into_iter().flatten().collect();
     Ok(EngineState {
+        borrowers,
         summaries: summaries.into_iter().filter(|container| !is_helper(&container.labels)).collect(),
         inspected: HashMap::new(),
         volumes: volumes.into_iter().map(|volume| (volume.name.clone(), volume)).collect(),

@@ -30,6 +30,20 @@ pub struct OwnFlags {
     pub verify: Verify,
 }
 
+impl OwnFlags {
+    /// Ours may stand before a subcommand and after it; the later ones win.
+    pub(super) fn and(mut self, mut after: Self) -> Self {
+        self.accept_loss.append(&mut after.accept_loss);
+        Self {
+            snapshot: self.snapshot || after.snapshot,
+            plan: self.plan || after.plan,
+            format: if after.format == Format::default() { self.format } else { after.format },
+            verify: if after.verify == Verify::default() { self.verify } else { after.verify },
+            accept_loss: self.accept_loss,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Format {
     #[default]
@@ -155,8 +169,8 @@ fn guard_door(arguments: &[String]) -> Result<Parsed, ParseError> {
     let dashes = arguments.iter().position(|word| word == "--");
     let own_read = read("guard", &OWN, &arguments[..dashes.unwrap_or(arguments.len())], false)?;
     let rest = &arguments[dashes.map_or(own_read.read, |index| index + 1)..];
-    let mut own_flags = own_flags(&own_read)?;
-    let mut parsed = match docker(rest) {
+    let own_flags = own_flags(&own_read)?;
+    let parsed = match docker(rest) {
         Ok(parsed) => parsed,
         Err(ParseError::NotGuarded(_) | ParseError::Nothing) => Parsed {
             operation: harmless::classify(rest),
@@ -167,17 +181,31 @@ fn guard_door(arguments: &[String]) -> Result<Parsed, ParseError> {
         },
         Err(error) => return Err(error),
     };
-    own_flags.accept_loss.append(&mut parsed.own.accept_loss);
-    own_flags.plan |= parsed.own.plan;
-    own_flags.snapshot |= parsed.own.snapshot;
-    if parsed.own.format != Format::Text {
-        own_flags.format = parsed.own.format;
-    }
-    Ok(Parsed { own: own_flags, is_guard_door: true, ..parsed })
+    let own = own_flags.and(parsed.own);
+    Ok(Parsed { own, is_guard_door: true, ..parsed })
 }
+
+/// Docker's families of commands of which some destroy.
+const FAMILIES: &[&str] = &["container", "volume", "system", "stack", "service", "swarm"];
 
 /// A docker command line that we stand in front of.
 fn docker(arguments: &[String]) -> Result<Parsed, ParseError> {
+    let family = arguments.first().filter(|word| FAMILIES.contains(&word.as_str()));
+    let Some(family) = family.filter(|_| arguments.get(1).is_some_and(|word| word.starts_with("--"))) else {
+        return docker_words(arguments);
+    };
+    // `container --plan rm …`: ours may stand between the words.
+    let front = read(family, &OWN, &arguments[1..], false)?;
+    let rest = &arguments[1 + front.read..];
+    if front.ended || front.help {
+        return Ok(passed(arguments, harmless::classify(arguments)));
+    }
+    let words: Vec<String> = std::iter::once(family.clone()).chain(rest.iter().cloned()).collect();
+    let parsed = docker_words(&words)?;
+    Ok(Parsed { own: own_flags(&front)?.and(parsed.own), ..parsed })
+}
+
+fn docker_words(arguments: &[String]) -> Result<Parsed, ParseError> {
     let word = |index: usize| arguments.get(index).map(String::as_str).unwrap_or_default();
     let (path, rest): (&str, &[String]) = match (word(0), word(1)) {
         ("compose", _) => return parse_compose::parse(&arguments[1..], "compose"),
@@ -189,8 +217,8 @@ fn docker(arguments: &[String]) -> Result<Parsed, ParseError> {
         ("volume", "rm" | "remove") => ("volume rm", &arguments[2..]),
         ("volume", "prune") => ("volume prune", &arguments[2..]),
         ("system", "prune") => ("system prune", &arguments[2..]),
-        (one @ ("container" | "volume" | "system" | "stack" | "service" | "swarm"), _) => {
-            return Ok(passed(arguments, harmless::classify(arguments), one));
+        (family, _) if FAMILIES.contains(&family) => {
+            return Ok(passed(arguments, harmless::classify(arguments)));
         }
         (other, _) => return Err(ParseError::NotGuarded(other.to_owned())),
     };
@@ -250,7 +278,7 @@ fn prune(found: &Read, scope: PruneScope) -> Operation {
 }
 
 /// A command that is handed over, or refused, as it is.
-fn passed(arguments: &[String], operation: Operation, _family: &str) -> Parsed {
+fn passed(arguments: &[String], operation: Operation) -> Parsed {
     Parsed {
         operation,
         docker_arguments: arguments.to_vec(),
@@ -327,6 +355,10 @@ mod tests {
         let guarded = ok("guard --plan -- compose down -v");
         assert_eq!((guarded.docker_arguments, guarded.own.plan), (words("compose down -v"), true));
         assert_eq!(guarded.typed, words("guard -- compose down -v"));
+        let between = ok("container --plan --accept-loss db rm db");
+        assert_eq!((between.docker_arguments, between.own.plan), (words("container rm db"), true));
+        let both = ok("guard --verify checksum -- compose --accept-loss a down --accept-loss b");
+        assert_eq!((both.own.accept_loss, both.own.verify), (words("a b"), Verify::Checksum));
     }
 
     #[test]

@@ -3,9 +3,12 @@
 use super::{
     harmless,
     parse::{OWN, OwnFlags, ParseError, Parsed, own_flags, read},
+    parse_up,
     pflag::{Flag, Read, Takes, flag},
 };
-use crate::model::operation::{ComposeDown, ComposeGlobals, ComposeRm, ComposeStop, Operation, StopKind};
+use crate::model::operation::{
+    ComposeDown, ComposeGlobals, ComposeRm, ComposeStop, Operation, StopKind, UpKind,
+};
 
 /// Flags before compose's subcommand.
 pub(super) const COMPOSE_GLOBALS: &[Flag] = &[
@@ -27,7 +30,7 @@ pub(super) const COMPOSE_GLOBALS: &[Flag] = &[
     flag("version", Some('v'), Takes::Bool),
 ];
 
-const DRY_RUN: Flag = flag("dry-run", None, Takes::Bool);
+pub(super) const DRY_RUN: Flag = flag("dry-run", None, Takes::Bool);
 
 const DOWN: &[Flag] = &[
     flag("volumes", Some('v'), Takes::Bool),
@@ -56,19 +59,27 @@ pub(super) fn parse(arguments: &[String], door: &str) -> Result<Parsed, ParseErr
     let globals = read(door, &table, arguments, false)?;
     let command = arguments.get(globals.read).map(String::as_str).unwrap_or_default();
     let rest = arguments.get(globals.read + 1..).unwrap_or_default();
+    if globals.ended {
+        // Cobra looks for the command behind the dashes, too: `compose -- x down` goes down.
+        return Ok(passed(arguments, harmless::unjudged("compose --")));
+    }
     let flags: &[Flag] = match command {
         "down" => DOWN,
         "rm" => RM,
         "stop" => STOP,
         "restart" => RESTART,
         "kill" => KILL,
+        _ if parse_up::table(command).is_some() => return up(arguments, command, &globals),
         _ => {
-            let operation = if globals.is_on("version") || globals.help {
-                Operation::Harmless { why: "it prints a text" }
+            // `--version` before a command does not keep it from running.
+            let operation = if globals.help {
+                Operation::Harmless { why: "it prints its help" }
             } else {
-                harmless::classify_compose(command)
+                harmless::classify_compose(command, rest)
             };
-            return Ok(passed(arguments, operation));
+            let forwarded =
+                globals.forwarded.iter().chain(&arguments[globals.read..]).cloned().collect::<Vec<_>>();
+            return Ok(Parsed { own: own_flags(&globals)?, ..passed(&forwarded, operation) });
         }
     };
     let name = format!("compose {command}");
@@ -79,21 +90,50 @@ pub(super) fn parse(arguments: &[String], door: &str) -> Result<Parsed, ParseErr
         .chain(std::iter::once(command.to_owned()))
         .chain(found.forwarded.iter().cloned())
         .collect();
-    let own = both(own_flags(&globals)?, own_flags(&found)?);
+    let own = own_flags(&globals)?.and(own_flags(&found)?);
     let operation = operation(command, &globals, &found);
     Ok(Parsed { operation, docker_arguments, typed: Vec::new(), is_guard_door: false, own })
+}
+
+/// `up` and its kin.
+fn up(arguments: &[String], command: &str, globals: &Read) -> Result<Parsed, ParseError> {
+    let Some((how, flags)) = parse_up::table(command) else {
+        return Ok(passed(arguments, harmless::unjudged(command)));
+    };
+    let rest = &arguments[globals.read + 1..];
+    let table: Vec<Flag> = flags.iter().chain(&OWN).copied().collect();
+    // What `run` runs has flags of its own.
+    let found = read(&format!("compose {command}"), &table, rest, how != UpKind::Run)?;
+    let behind = rest.get(found.read..).unwrap_or_default();
+    let words = [found.words.as_slice(), behind].concat();
+    let docker_arguments: Vec<String> = std::iter::once("compose".to_owned())
+        .chain(globals.forwarded.iter().cloned())
+        .chain(std::iter::once(command.to_owned()))
+        .chain(found.forwarded.iter().chain(behind).cloned())
+        .collect();
+    let own = own_flags(globals)?.and(own_flags(&found)?);
+    let operation = if found.help || globals.help {
+        Operation::Harmless { why: "it prints its help" }
+    } else {
+        Operation::ComposeUp(parse_up::operation(how, project(globals, &found), &found, &words)?)
+    };
+    Ok(Parsed { operation, docker_arguments, typed: Vec::new(), is_guard_door: false, own })
+}
+
+fn project(globals: &Read, found: &Read) -> ComposeGlobals {
+    ComposeGlobals {
+        arguments: globals.forwarded.clone(),
+        project_name: globals.text("project-name").filter(|name| !name.is_empty()).map(str::to_owned),
+        files: globals.texts("file"),
+        dry_run: globals.is_on("dry-run") || found.is_on("dry-run"),
+    }
 }
 
 fn operation(command: &str, globals: &Read, found: &Read) -> Operation {
     if found.help || globals.help {
         return Operation::Harmless { why: "it prints its help" };
     }
-    let globals = ComposeGlobals {
-        arguments: globals.forwarded.clone(),
-        project_name: globals.text("project-name").filter(|name| !name.is_empty()).map(str::to_owned),
-        files: globals.texts("file"),
-        dry_run: globals.is_on("dry-run") || found.is_on("dry-run"),
-    };
+    let globals = project(globals, found);
     let services = found.words.clone();
     let timeout = found.int("timeout");
     match command {
@@ -121,7 +161,8 @@ fn operation(command: &str, globals: &Read, found: &Read) -> Operation {
             },
             timeout,
             signal: found.text("signal").map(str::to_owned),
-            remove_orphans: found.is_on("remove-orphans"),
+            remove_orphans: found.given("remove-orphans"),
+            no_deps: found.is_on("no-deps"),
         }),
     }
 }
@@ -129,18 +170,6 @@ fn operation(command: &str, globals: &Read, found: &Read) -> Operation {
 fn passed(arguments: &[String], operation: Operation) -> Parsed {
     let docker_arguments = std::iter::once("compose".to_owned()).chain(arguments.iter().cloned()).collect();
     Parsed { operation, docker_arguments, typed: Vec::new(), is_guard_door: false, own: OwnFlags::default() }
-}
-
-/// Ours may stand before the subcommand and after it.
-fn both(mut before: OwnFlags, mut after: OwnFlags) -> OwnFlags {
-    before.accept_loss.append(&mut after.accept_loss);
-    OwnFlags {
-        snapshot: before.snapshot || after.snapshot,
-        plan: before.plan || after.plan,
-        format: if after.format == Default::default() { before.format } else { after.format },
-        verify: if after.verify == Default::default() { before.verify } else { after.verify },
-        accept_loss: before.accept_loss,
-    }
 }
 
 #[cfg(test)]
@@ -189,5 +218,18 @@ mod tests {
         let harmless = parse_all(&words("compose -f a.yaml ps --format json")).unwrap();
         assert!(matches!(harmless.operation, Operation::Harmless { .. }));
         assert_eq!(harmless.docker_arguments, words("compose -f a.yaml ps --format json"));
+    }
+
+    // Both were seen to go down: docker/compose leaves the search for the command to cobra.
+    #[test]
+    fn a_command_hidden_behind_dashes_or_version_is_not_harmless() {
+        for line in ["compose -- x down", "compose -v frob", "compose -f a.yaml -- down"] {
+            let parsed = parse_all(&words(line)).unwrap();
+            assert!(matches!(parsed.operation, Operation::Unjudged { .. }), "{line}");
+        }
+        let down = parse_all(&words("compose --version down")).unwrap();
+        assert!(matches!(down.operation, Operation::ComposeDown(_)));
+        let version = parse_all(&words("compose --version")).unwrap();
+        assert!(matches!(version.operation, Operation::Harmless { .. }));
     }
 }

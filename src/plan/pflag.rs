@@ -42,8 +42,10 @@ pub(super) struct Read {
     pub(super) forwarded: Vec<String>,
     /// How many arguments were read; fewer than all where reading stops at the first word.
     pub(super) read: usize,
-    /// `-h` or `--help` was among them.
+    /// `-h` or `--help` was among them, and not taken back with `--help=false`.
     pub(super) help: bool,
+    /// A `--` ended the flags.
+    pub(super) ended: bool,
 }
 
 impl Read {
@@ -91,6 +93,7 @@ pub(super) fn read(table: &[Flag], arguments: &[String], interspersed: bool) -> 
         if argument == "--" {
             found.forwarded.extend_from_slice(&arguments[index..]);
             found.words.extend_from_slice(&arguments[index + 1..]);
+            found.ended = true;
             index = arguments.len();
             break;
         }
@@ -132,7 +135,10 @@ impl Read {
         let shown = format!("--{name}");
         let Some(flag) = table.iter().find(|flag| flag.long == name && !name.is_empty()) else {
             if name == "help" {
-                self.help = true;
+                let value = value.unwrap_or("true");
+                let wrong =
+                    || FlagError::WrongValue { flag: shown, what: "true or false", value: value.to_owned() };
+                self.help = parse_bool(value).ok_or_else(wrong)?;
                 return Ok((1, false));
             }
             return Err(FlagError::Unknown(shown));
@@ -200,7 +206,7 @@ impl Read {
 }
 
 /// Go's `strconv.ParseBool`.
-fn parse_bool(text: &str) -> Option<bool> {
+pub(super) fn parse_bool(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
@@ -305,5 +311,10 @@ mod tests {
     fn help_is_seen_among_flags_but_not_after_the_dashes() {
         assert!(ok("-vh").help && ok("--help").help);
         assert!(!ok("-- --help").help);
+        assert!(!ok("--help=false -v").help && !ok("--help --help=0").help);
+        assert!(
+            read(TABLE, &words("--help=perhaps"), true).is_err()
+                && read(TABLE, &words("-h=false"), true).is_err()
+        );
     }
 }

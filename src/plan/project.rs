@@ -4,26 +4,27 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::service::{Service, null_is_default};
+
 /// A loaded project, reduced to what decides about removal.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub(super) struct Project {
     pub(super) name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     pub(super) services: BTreeMap<String, Service>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     pub(super) volumes: BTreeMap<String, ProjectVolume>,
     /// Services that exist in the files and that no profile enables. Filled in apart.
     #[serde(skip)]
     pub(super) disabled: BTreeSet<String>,
 }
 
+/// How a service depends on another.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-pub(super) struct Service {
-    /// Explicit and implied ones: compose adds links, volumes_from and shared namespaces.
+pub(super) struct Dependency {
+    /// A restart of the other one restarts this one, too.
     #[serde(default)]
-    pub(super) depends_on: BTreeMap<String, serde_json::Value>,
-    #[serde(default)]
-    pub(super) provider: Option<Provider>,
+    pub(super) restart: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -33,18 +34,32 @@ pub(super) struct Provider {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub(super) struct ProjectVolume {
     /// The engine's name for it.
-    #[serde(default)]
     pub(super) name: String,
-    #[serde(default)]
     pub(super) external: bool,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) driver: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) driver_opts: BTreeMap<String, String>,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) labels: BTreeMap<String, String>,
 }
 
 impl Project {
     /// The services among `named` and all that depend on them, as compose goes down a dependency graph; all
     /// services where none is named.
     pub(super) fn with_dependants(&self, named: &[String]) -> BTreeSet<String> {
+        self.with_dependants_by(named, |_| true)
+    }
+
+    /// As `with_dependants`, along those dependencies only that hand a restart on.
+    pub(super) fn with_restarted(&self, named: &[String]) -> BTreeSet<String> {
+        self.with_dependants_by(named, |dependency| dependency.restart)
+    }
+
+    fn with_dependants_by(&self, named: &[String], counts: impl Fn(&Dependency) -> bool) -> BTreeSet<String> {
         if named.is_empty() {
             return self.services.keys().cloned().collect();
         }
@@ -56,7 +71,7 @@ impl Project {
                 .iter()
                 .filter(|(name, service)| {
                     !wanted.contains(*name)
-                        && service.depends_on.keys().any(|dependency| wanted.contains(dependency))
+                        && service.depends_on.iter().any(|(name, how)| wanted.contains(name) && counts(how))
                 })
                 .map(|(name, _)| name.clone())
                 .collect();
@@ -87,7 +102,7 @@ mod tests {
             "services": {
                 "db": {"image": "postgres"},
                 "api": {"depends_on": {"db": {"condition": "service_started"}}},
-                "web": {"depends_on": {"api": {}}},
+                "web": {"depends_on": {"api": {"restart": true}}},
                 "ai": {"provider": {"type": "model"}},
                 "cloud": {"provider": {"type": "awesomecloud"}}
             },
@@ -106,6 +121,9 @@ mod tests {
         assert_eq!(named(&["web"]), ["web"]);
         assert_eq!(named(&["nothing"]), [""; 0]);
         assert_eq!(named(&[]).len(), 5);
+        let restarted = |name: &str| project().with_restarted(&[name.to_owned()]);
+        assert_eq!(restarted("api").into_iter().collect::<Vec<_>>(), ["api", "web"]);
+        assert_eq!(restarted("db").into_iter().collect::<Vec<_>>(), ["db"]);
     }
 
     #[test]

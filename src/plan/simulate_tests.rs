@@ -60,12 +60,13 @@ fn state(containers: Vec<Container>, volumes: Vec<Volume>) -> EngineState {
     EngineState {
         summaries: containers.iter().map(summary).collect(),
         volumes: volumes.into_iter().map(|volume| (volume.name.clone(), volume)).collect(),
+        borrowers: Default::default(),
         inspected: containers.into_iter().map(|container| (container.id.clone(), container)).collect(),
     }
 }
 
 fn step(id: &str, does: Does) -> Step {
-    Step { id: id.into(), does, cause: "named".into() }
+    Step::new(id, does, "named".into())
 }
 
 fn volume_step(name: &str) -> VolumeStep {
@@ -126,6 +127,7 @@ fn a_volume_that_another_container_uses_stays_whatever_is_asked() {
     let both = [one[0].clone(), step("b", Does::StopAndRemove { timeout: None, volumes: true })];
     let plan = simulate(&both, &[volume_step("y")], &state);
     assert_eq!(plan.volumes[0].fate, Fate::Destroyed);
+    assert_eq!(plan.containers[1].mounts[1].fate, Fate::Destroyed);
 }
 
 #[test]
@@ -146,6 +148,49 @@ fn an_auto_removed_container_goes_with_its_volumes_when_it_stops() {
 }
 
 #[test]
+fn a_killing_removal_leaves_the_volumes_of_an_auto_removed_container() {
+    let mut auto = container("a", State::Running, vec![mount(ANONYMOUS, "x")]);
+    auto.auto_remove = true;
+    let state = state(vec![auto], vec![]);
+    let fate = |volumes| {
+        let does = Does::Remove { force: true, volumes };
+        simulate(&[step("a", does)], &[], &state).containers[0].mounts[0].fate
+    };
+    assert_eq!((fate(false), fate(true)), (Fate::Detached, Fate::Destroyed));
+    let restarted = simulate(&[step("a", Does::Restart { timeout: None })], &[], &state);
+    assert_eq!(told(&restarted), ["container a: Stopped", "mount /x: Survives"]);
+}
+
+#[test]
+fn a_stop_signal_that_cannot_be_caught_is_a_kill() {
+    let mut hard = container("a", State::Running, vec![]);
+    hard.stop_signal = Some("SIGKILL".into());
+    let state = state(vec![hard], vec![]);
+    let does = Does::StopAndRemove { timeout: Some(60), volumes: false };
+    assert_eq!(simulate(&[step("a", does)], &[], &state).containers[0].ending, Ending::Kill);
+}
+
+#[test]
+fn what_is_being_removed_already_cannot_be_removed_again() {
+    let state = state(vec![container("a", State::Removing, vec![mount(ANONYMOUS, "x")])], vec![]);
+    let plan = simulate(&[step("a", Does::Remove { force: true, volumes: true })], &[], &state);
+    assert_eq!(told(&plan), ["container a: Survives", "mount /x: Survives"]);
+}
+
+#[test]
+fn a_volume_in_memory_lasts_while_another_container_runs_on_it() {
+    let mut ram = volume("ram");
+    ram.options.insert("type".into(), "tmpfs".into());
+    let other = |running| container("b", running, vec![mount(NAMED, "ram")]);
+    let fate = |running| {
+        let a = container("a", State::Running, vec![mount(NAMED, "ram")]);
+        let state = state(vec![a, other(running)], vec![ram.clone()]);
+        simulate(&[step("a", Does::Stop { timeout: None })], &[], &state).containers[0].mounts[0].fate
+    };
+    assert_eq!((fate(State::Running), fate(State::Exited)), (Fate::Survives, Fate::Destroyed));
+}
+
+#[test]
 fn a_stop_takes_memory_alone() {
     let mounts = vec![mount(MountKind::Tmpfs, "t"), mount(ANONYMOUS, "x"), mount(NAMED, "ram")];
     let mut ram = volume("ram");
@@ -155,6 +200,20 @@ fn a_stop_takes_memory_alone() {
     assert_eq!(
         told(&plan),
         ["container a: Stopped", "mount /t: Destroyed", "mount /x: Survives", "mount /ram: Destroyed"]
+    );
+}
+
+#[test]
+fn a_borrower_that_never_started_does_not_hold_a_volume() {
+    let a = container("a", State::Running, vec![mount(ANONYMOUS, "x"), mount(NAMED, "y")]);
+    let b = container("b", State::Created, vec![mount(ANONYMOUS, "x"), mount(NAMED, "y")]);
+    let mut state = state(vec![a, b], vec![volume("y")]);
+    state.borrowers.insert("b".into());
+    let does = Does::StopAndRemove { timeout: None, volumes: true };
+    let plan = simulate(&[step("a", does)], &[volume_step("y")], &state);
+    assert_eq!(
+        told(&plan),
+        ["container a: Destroyed", "mount /x: Destroyed", "mount /y: Destroyed", "volume y: Destroyed"]
     );
 }
 

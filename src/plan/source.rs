@@ -1,11 +1,18 @@
 //! Asks compose for its model of the project. Asked once; the second look, right before the hand-over, takes
 //! the same model and lists the engine anew.
 
-use std::{ffi::OsString, time::Duration};
+use std::{collections::BTreeMap, ffi::OsString, time::Duration};
 
 use tokio::sync::OnceCell;
 
-use super::{PlanError, compose::Scope, project::Project};
+use super::{
+    PlanError,
+    compose::{Known, Scope},
+    pflag::parse_bool,
+    project::Project,
+    prune::api_number,
+    version::Version,
+};
 use crate::{
     docker::{
         environment::Environment,
@@ -15,91 +22,144 @@ use crate::{
 };
 
 const LIMIT: Duration = Duration::from_secs(30);
-/// Compose's majors whose behaviour is known. There was no 3 and no 4.
-const KNOWN_MAJORS: &[&str] = &["2", "5"];
 
 /// The compose plugin, and what it said.
 pub struct ComposeSource {
     docker: DockerProgram,
     environment: Environment,
     program: OnceCell<ComposeProgram>,
-    scope: OnceCell<Scope>,
-    version: OnceCell<String>,
+    known: OnceCell<Known>,
+    hashes: OnceCell<BTreeMap<String, String>>,
+    /// What was on our standard input, for `-f -`.
+    input: Option<Vec<u8>>,
+}
+
+/// Which model is needed.
+pub(super) struct Request<'a> {
+    pub(super) globals: &'a ComposeGlobals,
+    /// Narrow the model to these services and what they depend on.
+    pub(super) services: &'a [String],
+    /// Do not narrow it, but enable these services.
+    pub(super) enable: &'a [String],
+    /// Say which services the files have that no profile enables.
+    pub(super) disabled: bool,
+    /// The command cannot do without files: there is no label mode.
+    pub(super) files_only: bool,
+}
+
+impl<'a> Request<'a> {
+    pub(super) fn of(globals: &'a ComposeGlobals, services: &'a [String]) -> Self {
+        Self { globals, services, enable: &[], disabled: false, files_only: false }
+    }
 }
 
 impl ComposeSource {
     /// Nothing is run yet.
     #[must_use]
     pub fn new(docker: DockerProgram, environment: Environment) -> Self {
-        let (program, scope, version) = Default::default();
-        Self { docker, environment, program, scope, version }
+        let (program, known, hashes) = Default::default();
+        Self { docker, environment, program, known, hashes, input: None }
+    }
+
+    /// What was read from our standard input, where the compose file comes from there (`-f -`).
+    #[must_use]
+    pub fn with_input(mut self, input: Vec<u8>) -> Self {
+        self.input = Some(input);
+        self
     }
 
     /// Whether `COMPOSE_REMOVE_ORPHANS` turns the flag on (compose `utils.StringToBool`).
     pub(super) fn removes_orphans(&self) -> bool {
-        let value = self.environment.text("COMPOSE_REMOVE_ORPHANS").unwrap_or_default().to_lowercase();
-        matches!(value.as_str(), "true" | "1" | "y" | "yes" | "on" | "t")
+        let value = self.environment.text("COMPOSE_REMOVE_ORPHANS").unwrap_or_default().trim().to_lowercase();
+        value == "y" || parse_bool(&value).unwrap_or(false)
     }
 
-    /// Which project the globals mean.
-    pub(super) async fn scope(
-        &self,
-        globals: &ComposeGlobals,
-        services: &[String],
-        need_disabled: bool,
-    ) -> Result<Scope, PlanError> {
-        let scope = self.scope.get_or_try_init(|| async {
-            let (scope, _version) =
-                tokio::try_join!(self.ask_scope(globals, services, need_disabled), self.ask_version())?;
-            Ok::<_, PlanError>(scope)
+    /// The filters that docker's configuration adds to every prune.
+    pub(super) fn config_prune_filters(&self) -> Result<Vec<String>, PlanError> {
+        Ok(self.docker.config(&self.environment)?.prune_filters.unwrap_or_default())
+    }
+
+    /// The API version that docker speaks with the engine: the older one of both, or DOCKER_API_VERSION.
+    pub(super) async fn client_api(&self) -> Result<(u32, u32), PlanError> {
+        let output = self.docker.output(&["version", "--format", "{{.Client.APIVersion}}"], LIMIT).await?;
+        Ok(api_number(&String::from_utf8_lossy(&output.stdout)))
+    }
+
+    /// Which compose it is, and which project the globals mean. Asked once.
+    pub(super) async fn known(&self, request: &Request<'_>) -> Result<Known, PlanError> {
+        let known = self.known.get_or_try_init(|| async {
+            let (scope, version) = tokio::try_join!(self.ask_scope(request), self.ask_version())?;
+            Ok::<_, PlanError>(Known { scope, version })
         });
-        scope.await.cloned()
+        known.await.cloned()
     }
 
-    /// Why this compose may do other things than those we know.
-    pub(super) async fn version_doubt(&self) -> Option<String> {
-        let version = self.version.get()?;
-        let major = version.split('.').next().unwrap_or_default();
-        (!KNOWN_MAJORS.contains(&major)).then(|| {
-            format!(
-                "what Compose {version} removes: dbsafe knows the versions {}",
-                KNOWN_MAJORS.join(" and ")
-            )
-        })
+    async fn ask_version(&self) -> Result<Version, PlanError> {
+        let output = self.run(&words(&["version", "--short"]), &[]).await?;
+        Ok(Version::read(&String::from_utf8_lossy(&output.stdout)))
     }
 
-    async fn ask_version(&self) -> Result<(), PlanError> {
-        let output = self.run(&words(&["version", "--short"])).await?;
-        let text = String::from_utf8_lossy(&output.stdout).trim().trim_start_matches('v').to_owned();
-        // Set once; a second look has the first one's answer.
-        let _ = self.version.set(text);
-        Ok(())
-    }
-
-    async fn ask_scope(
-        &self,
-        globals: &ComposeGlobals,
-        services: &[String],
-        need_disabled: bool,
-    ) -> Result<Scope, PlanError> {
-        if let (Some(name), true) = (&globals.project_name, globals.files.is_empty()) {
+    async fn ask_scope(&self, request: &Request<'_>) -> Result<Scope, PlanError> {
+        let globals = request.globals;
+        if let (Some(name), true, false) =
+            (&globals.project_name, globals.files.is_empty(), request.files_only)
+        {
             return Ok(Scope::Labels(name.clone()));
         }
-        let mut project = match self.load(globals, &[], services).await {
+        if globals.files.iter().any(|file| file == "-") && self.input.is_none() {
+            return Err(PlanError::Project(
+                "its file comes from standard input, which is read only once: save it in a file".to_owned(),
+            ));
+        }
+        let mut project = match self.load(globals, &[], request.services).await {
             Ok(project) => project,
-            // Compose falls back to labels, silently, where the environment names the project.
-            Err(error @ PlanError::Project(_)) => match self.environment.text("COMPOSE_PROJECT_NAME") {
-                Some(name) => return Ok(Scope::Labels(name)),
-                None => return Err(error),
-            },
-            Err(error) => return Err(error),
+            Err(error) if request.files_only => return Err(error),
+            Err(error) => return self.without_files(error),
         };
-        if need_disabled {
-            let all = self.load(globals, &["--profile", "*"], &[]).await?;
+        if request.enable.iter().any(|name| !project.services.contains_key(name)) {
+            let enabled = self.load(globals, &[], request.enable).await?;
+            project.services.extend(enabled.services);
+        }
+        if request.disabled {
+            // Where the rest cannot be loaded, compose does not care; more is then taken for an orphan.
+            let all = self.load(globals, &["--profile", "*"], &[]).await.unwrap_or_default();
             project.disabled =
                 all.services.keys().filter(|name| !project.services.contains_key(*name)).cloned().collect();
         }
         Ok(Scope::Files(project))
+    }
+
+    /// Compose falls back to labels, silently, where the files cannot be loaded and the environment names the
+    /// project.
+    fn without_files(&self, error: PlanError) -> Result<Scope, PlanError> {
+        // `config` alone refuses two services of one container name; `down` then goes by the files.
+        let only_ours = matches!(&error, PlanError::Project(said) if said.contains("is already in use by"));
+        match (self.environment.text("COMPOSE_PROJECT_NAME"), &error) {
+            (Some(name), PlanError::Project(_)) if !only_ours => Ok(Scope::Labels(name)),
+            _ => Err(error),
+        }
+    }
+
+    /// The hash of each service's configuration, as it would stand on a container. Services that are not there
+    /// could not be asked about. Asked once.
+    pub(super) async fn hashes(
+        &self,
+        globals: &ComposeGlobals,
+    ) -> Result<BTreeMap<String, String>, PlanError> {
+        let hashes = self.hashes.get_or_try_init(|| async {
+            let arguments = [model_globals(globals), words(&["config", "--hash", "*"])].concat();
+            let output = self.run(&arguments, self.input_for(globals)).await?;
+            let text = String::from_utf8_lossy(&output.stdout);
+            let pairs = text.lines().filter_map(|line| line.split_once(' '));
+            Ok::<_, PlanError>(pairs.map(|(name, hash)| (name.to_owned(), hash.trim().to_owned())).collect())
+        });
+        hashes.await.cloned()
+    }
+
+    /// What to hand on to a compose that reads its file from standard input.
+    fn input_for(&self, globals: &ComposeGlobals) -> &[u8] {
+        let reads = globals.files.iter().any(|file| file == "-");
+        self.input.as_deref().filter(|_| reads).unwrap_or_default()
     }
 
     /// The model with these globals, more globals, and service arguments.
@@ -109,16 +169,17 @@ impl ComposeSource {
         more: &[&str],
         services: &[String],
     ) -> Result<Project, PlanError> {
-        let mut arguments: Vec<OsString> = globals.arguments.iter().map(OsString::from).collect();
+        let mut arguments = model_globals(globals);
         arguments.extend(words(more));
         arguments.extend(words(&["config", "--format", "json"]));
         // `down` does not read the services' env files, so a missing one must not stop us.
         let lenient: Vec<OsString> = [arguments.clone(), words(&["--no-env-resolution"])].concat();
         let named: Vec<OsString> = services.iter().map(OsString::from).collect();
-        let mut output = self.run(&[lenient, named.clone()].concat()).await?;
+        let input = self.input_for(globals);
+        let mut output = self.run(&[lenient, named.clone()].concat(), input).await?;
         if !output.status.success() && String::from_utf8_lossy(&output.stderr).contains("unknown flag") {
-            // Compose before 2.32 does not know the flag.
-            output = self.run(&[arguments, named].concat()).await?;
+            // Compose before 2.35 does not know the flag, and reads them for `down`, too.
+            output = self.run(&[arguments, named].concat(), input).await?;
         }
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
@@ -130,11 +191,18 @@ impl ComposeSource {
             .map_err(|error| PlanError::Project(format!("its model is not readable: {error}")))
     }
 
-    async fn run(&self, arguments: &[OsString]) -> Result<NestedOutput, PlanError> {
+    async fn run(&self, arguments: &[OsString], input: &[u8]) -> Result<NestedOutput, PlanError> {
         let program =
             self.program.get_or_try_init(|| async { self.docker.compose(&self.environment) }).await?;
-        Ok(program.output(arguments, LIMIT).await?)
+        Ok(program.output_with_input(arguments, input, LIMIT).await?)
     }
+}
+
+/// The globals for `config`: with `--compatibility` it leaves out the volumes' names, and to what other commands
+/// remove it makes no difference.
+fn model_globals(globals: &ComposeGlobals) -> Vec<OsString> {
+    let kept = globals.arguments.iter().filter(|word| !word.starts_with("--compatibility"));
+    kept.map(OsString::from).collect()
 }
 
 fn words(words: &[&str]) -> Vec<OsString> {

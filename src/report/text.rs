@@ -42,7 +42,7 @@ pub fn contents(evidence: &Evidence, now: Timestamp) -> String {
         text.push_str(&part);
     };
     if let Some(bytes) = evidence.size_bytes.filter(|_| !told_size) {
-        add(size(bytes));
+        add(if databases.len() > 1 { format!("{} in all", size(bytes)) } else { size(bytes) });
     }
     if let Some(then) = evidence.last_write {
         add(format!("last write {}", ago(then, now)));
@@ -200,7 +200,7 @@ pub fn plan(plan: &Plan, ui: &Ui) -> String {
         let name = clean(short(&planned.volume.name));
         rows.push(["volume".into(), name, fate_word(planned.fate).to_owned(), clean(&planned.cause)]);
     }
-    let mut text = super::table::plain(&rows, ui.width);
+    let mut text = super::table::plain(&rows, ui.width_out);
     for note in &plan.notes {
         text.push_str(&format!("  {}\n", clean(note)));
     }

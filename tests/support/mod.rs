@@ -5,7 +5,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -31,6 +31,18 @@ fn lab(arguments: &[&str]) -> String {
         .expect("the lab's script runs");
     assert!(output.status.success(), "lab {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Refuses any engine that the lab did not start: its socket lies in the lab's own folder, and the process
+/// that the lab noted down serves it.
+fn only_of_the_lab(host: &str, name: &str) {
+    let ending = format!("/{name}/docker.sock");
+    let ours = host.starts_with("unix:///") && host.ends_with(&ending);
+    assert!(ours, "{host} is not an engine of the lab");
+    let folder = fs::canonicalize(lab_folder()).unwrap().join(name);
+    let process = fs::read_to_string(folder.join("pid")).expect("the lab notes its engines' processes");
+    let words = fs::read(format!("/proc/{}/cmdline", process.trim())).expect("the lab's engine runs");
+    assert!(String::from_utf8_lossy(&words).contains(host), "{host} is served by another process");
 }
 
 /// What a command wrote, and its status.
@@ -79,8 +91,8 @@ impl Engine {
 
     /// Starts an engine, or joins the one that another test of this run started.
     pub(crate) fn start(name: &str, compose: &str) -> Self {
-        let host = lab(&["up", name]);
-        assert!(host.contains("lab"), "{host} is not an engine of the lab");
+        let host = lab(&["images", name]);
+        only_of_the_lab(&host, name);
         let client = lab(&["client"]);
         let folder = lab_folder().join(format!("config-{name}-{compose}-{}", std::process::id()));
         let plugins = folder.join("cli-plugins");
@@ -92,45 +104,17 @@ impl Engine {
         };
         link(Path::new(env!("CARGO_BIN_EXE_docker-dbsafe")), "docker-dbsafe");
         link(Path::new(&lab(&["compose", compose])), "docker-compose");
-        let engine = Self { host, home: folder.join("home"), config: folder, client };
-        engine.load_images(name);
-        engine
-    }
-
-    /// Loads the lab's images, once per engine; builds them where no run has saved any.
-    fn load_images(&self, name: &str) {
-        let folder = lab_folder();
-        let lock = fs::File::create(folder.join("images.lock")).unwrap();
-        lock.lock().unwrap();
-        if self.docker(&["image", "inspect", "stateless:1", "postgres:18"]).status == 0 {
-            return;
-        }
-        let cache = folder.join("cache");
-        fs::create_dir_all(&cache).unwrap();
-        let archive = cache.join("images.tar.zst");
-        if !archive.exists() {
-            // On engine 28 alone: the others load what it saved.
-            let host = lab(&["up", "28"]);
-            let mut build = Command::new(root().join("tests/lab/build-images"));
-            let built = build.arg(&archive).env("DOCKER_HOST", host).output().unwrap();
-            assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-            if name == "28" {
-                return;
-            }
-        }
-        let script = "zstd -dc \"$1\" | \"$2\" load";
-        self.run(
-            Command::new("bash")
-                .args(["-o", "pipefail", "-c", script, "load"])
-                .arg(&archive)
-                .arg(&self.client),
-        )
-        .expect(0);
+        Self { host, home: folder.join("home"), config: folder, client }
     }
 
     fn run(&self, command: &mut Command) -> Ran {
+        Ran::of(&self.isolate(command).output().unwrap())
+    }
+
+    /// Lets a command see this engine and nothing of the caller's.
+    fn isolate<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         let path = std::env::var("PATH").unwrap_or_default();
-        let output = command
+        command
             .env_clear()
             .env("PATH", path)
             .env("HOME", &self.home)
@@ -139,9 +123,12 @@ impl Engine {
             .env("DBSAFE_HOME", &self.home)
             .env("LC_ALL", "C.UTF-8")
             .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        Ran::of(&output)
+    }
+
+    /// A docker command that goes on by itself, its output kept for the end.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(&std::env::temp_dir(), arguments);
+        self.isolate(&mut command).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     /// A docker command, not yet run, in a folder.
@@ -156,12 +143,8 @@ impl Engine {
     }
 
     pub(crate) fn docker_in(&self, folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Ran {
-        let path = std::env::var("PATH").unwrap_or_default();
         let mut command = self.command(folder, arguments);
-        command.env_clear().env("PATH", path).env("HOME", &self.home).env("DOCKER_HOST", &self.host);
-        command.env("DOCKER_CONFIG", &self.config).env("DBSAFE_HOME", &self.home).env("LC_ALL", "C.UTF-8");
-        command.envs(environment.iter().copied()).stdin(Stdio::null());
-        Ran::of(&command.output().unwrap())
+        Ran::of(&self.isolate(&mut command).envs(environment.iter().copied()).output().unwrap())
     }
 
     /// `docker dbsafe …`.
@@ -177,11 +160,26 @@ impl Engine {
         self.docker(&["volume", "inspect", volume]).status == 0
     }
 
-    /// Helper containers and images that are left on the engine.
-    pub(crate) fn helpers(&self) -> String {
-        let containers = self.docker(&["ps", "-aq", "--filter", "label=dbsafe.helper"]).stdout;
-        let images = self.docker(&["images", "-aq", "--filter", "label=dbsafe.helper"]).stdout;
-        containers + &images
+    /// Helper containers that look into a volume. `tests/run` sees to it that no other is left, either.
+    pub(crate) fn helpers_on(&self, volume: &str) -> String {
+        let volume = format!("volume={volume}");
+        self.docker(&["ps", "-aq", "--filter", "label=dbsafe.helper", "--filter", &volume]).stdout
+    }
+
+    /// The engine's clock, for [`Self::events_since`].
+    pub(crate) fn time(&self) -> String {
+        let time = self.docker(&["info", "--format", "{{.SystemTime}}"]).expect(0).stdout;
+        time.trim().to_owned()
+    }
+
+    /// What the engine says happened to a container since a time, oldest first: `kill`, `die`, `destroy`, ….
+    pub(crate) fn events_since(&self, since: &str, container: &str) -> Vec<String> {
+        let filter = format!("container={container}");
+        let until = self.time();
+        let format = "{{.Action}}";
+        let arguments =
+            ["events", "--since", since, "--until", &until, "--filter", &filter, "--format", format];
+        self.docker(&arguments).expect(0).stdout.lines().map(str::to_owned).collect()
     }
 
     /// Runs a container that is removed, with its volumes, when the guard is dropped.

@@ -1,0 +1,273 @@
+//! What dbsafe predicts against what the engine then says was destroyed, scenario by scenario.
+//!
+//! Nothing in these stacks is a database, so only the plan is looked at; the command is then run by docker
+//! itself, and the engine's events are compared with every row of the plan.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+mod support;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{BufRead as _, BufReader},
+    process::{Child, Stdio},
+    sync::mpsc::{Receiver, channel},
+    time::{Duration, Instant},
+};
+
+use support::{Engine, Stack, unique};
+
+#[path = "plan_events/scenarios.rs"]
+mod scenarios;
+
+use scenarios::{SCENARIOS, Scenario};
+
+/// How long the engine may take to tell of an end that it brings about by itself (`--rm`).
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What became of each thing, by name.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Outcome {
+    destroyed: BTreeSet<String>,
+    stopped: BTreeSet<String>,
+}
+
+/// The engine's events, from when it was started on.
+struct Events {
+    child: Child,
+    lines: Receiver<serde_json::Value>,
+}
+
+impl Events {
+    fn listen(engine: &Engine) -> Self {
+        let arguments =
+            ["events", "--format", "{{json .}}", "--filter", "type=container", "--filter", "type=volume"];
+        let mut child = engine
+            .command(&std::env::temp_dir(), &arguments)
+            .env("DOCKER_HOST", &engine.host)
+            .env("DOCKER_CONFIG", &engine.config)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (sender, lines) = channel();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                if sender.send(serde_json::from_str(&line).unwrap()).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut events = Self { child, lines };
+        // The stream tells of a volume that is made now: so it listens.
+        while !events.has_mark(engine, &unique("mark"), &mut Vec::new()) {}
+        events
+    }
+
+    /// Makes an event and reads up to it.
+    fn has_mark(&mut self, engine: &Engine, mark: &str, seen: &mut Vec<serde_json::Value>) -> bool {
+        engine.docker(&["volume", "create", mark]).expect(0);
+        engine.docker(&["volume", "rm", mark]).expect(0);
+        while let Ok(event) = self.lines.recv_timeout(Duration::from_millis(500)) {
+            let is_mark = event["Actor"]["ID"] == mark && event["Action"] == "destroy";
+            seen.push(event);
+            if is_mark {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Every event so far; waits a while for `wanted` things to be destroyed.
+    fn so_far(&mut self, engine: &Engine, names: &Names, wanted: &BTreeSet<String>) -> Outcome {
+        let start = Instant::now();
+        let mut seen = Vec::new();
+        loop {
+            self.has_mark(engine, &unique("mark"), &mut seen);
+            let outcome = names.outcome(&seen);
+            if outcome.destroyed.is_superset(wanted) || start.elapsed() > PATIENCE {
+                return outcome;
+            }
+        }
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The things that a scenario is about: by id, the names to tell them by.
+struct Names(BTreeMap<String, String>);
+
+impl Names {
+    /// Everything whose name has `part` in it, and the volumes of such containers.
+    fn of(engine: &Engine, part: &str) -> Self {
+        let mut names = BTreeMap::new();
+        let listed = engine.docker(&["ps", "-a", "--no-trunc", "--format", "{{.ID}} {{.Names}}"]).expect(0);
+        // The newest comes first; a volume is named after the oldest of its containers.
+        let listed = listed.stdout.lines().rev().filter_map(|line| line.split_once(' '));
+        for (id, name) in listed.filter(|(_, name)| name.contains(part)) {
+            names.insert(id.to_owned(), name.to_owned());
+            let format = "{{range .Mounts}}{{.Name}} {{.Destination}}\n{{end}}";
+            let mounts = engine.docker(&["inspect", "--format", format, id]).expect(0).stdout;
+            for (volume, destination) in mounts.lines().filter_map(|line| line.split_once(' ')) {
+                if volume.len() == 64 {
+                    names.entry(volume.to_owned()).or_insert_with(|| format!("{name}:{destination}"));
+                }
+            }
+        }
+        let volumes = engine.docker(&["volume", "ls", "-q"]).expect(0).stdout;
+        let named = volumes.lines().filter(|volume| volume.contains(part));
+        names.extend(named.map(|volume| (volume.to_owned(), format!("volume {volume}"))));
+        Self(names)
+    }
+
+    fn outcome(&self, events: &[serde_json::Value]) -> Outcome {
+        let mut outcome = Outcome::default();
+        for event in events {
+            let Some(name) = event["Actor"]["ID"].as_str().and_then(|id| self.0.get(id)) else { continue };
+            match event["Action"].as_str() {
+                Some("destroy") => drop(outcome.destroyed.insert(name.clone())),
+                Some("die") => drop(outcome.stopped.insert(name.clone())),
+                _ => {}
+            }
+        }
+        outcome.stopped.retain(|name| !outcome.destroyed.contains(name));
+        outcome
+    }
+
+    fn of_plan(&self, plan: &serde_json::Value) -> Outcome {
+        let mut outcome = Outcome::default();
+        for row in plan["plan"].as_array().unwrap() {
+            let id = row["id"].as_str().unwrap();
+            let name = self.0.get(id).cloned().unwrap_or_else(|| format!("{} {id}", row["kind"]));
+            match row["fate"].as_str().unwrap() {
+                "destroyed" => drop(outcome.destroyed.insert(name)),
+                "stopped" => drop(outcome.stopped.insert(name)),
+                _ => {}
+            }
+        }
+        outcome
+    }
+
+    /// With the project's name put back to what the scenario calls it.
+    fn told(outcome: &Outcome, project: &str) -> Vec<String> {
+        let of = |verb: &str, names: &BTreeSet<String>| {
+            names.iter().map(|name| format!("{verb} {}", name.replace(project, "P"))).collect::<Vec<_>>()
+        };
+        [of("destroyed", &outcome.destroyed), of("stopped", &outcome.stopped)].concat()
+    }
+}
+
+/// Words of a line, with the project's name in place of `P`.
+fn words(line: &str, project: &str) -> Vec<String> {
+    let word = |word: &str| match word.strip_prefix('P') {
+        Some(rest) if rest.is_empty() || !rest.starts_with(|c: char| c.is_alphanumeric()) => {
+            format!("{project}{rest}")
+        }
+        _ => word.replace("=P", &format!("={project}")),
+    };
+    line.split_whitespace().map(word).collect()
+}
+
+/// Runs a scenario; answers what differs.
+fn play(engine: &Engine, scenario: &Scenario) -> Result<(), String> {
+    let stack = Stack::new(engine, &scenario.yaml.replace("NAME", ""));
+    let project = stack.name.clone();
+    stack.write("compose.yaml", &scenario.yaml.replace("PROJECT", &project));
+    let run = |line: &str| {
+        let line = words(line, &project);
+        let line: Vec<&str> = line.iter().map(String::as_str).collect();
+        engine.docker_in(&stack.folder, &line, scenario.environment)
+    };
+    for line in scenario.before {
+        // The compose file may change between the commands.
+        match line.strip_prefix("edit ") {
+            Some(edit) => {
+                let (from, to) = edit.split_once(" => ").unwrap();
+                let path = stack.folder.join("compose.yaml");
+                let text = std::fs::read_to_string(&path).unwrap();
+                assert!(text.contains(from), "{}: {edit}", scenario.name);
+                std::fs::write(path, text.replace(from, to)).unwrap();
+            }
+            None => {
+                let ran = run(line);
+                if ran.status != 0 {
+                    return Err(format!("{}: `{line}` failed: {}", scenario.name, ran.stderr));
+                }
+            }
+        }
+    }
+    let names = Names::of(engine, &project);
+    let asked = run(&format!("dbsafe guard --plan --format json -- {}", scenario.command));
+    if asked.status != 0 {
+        return Err(format!("{}: no plan: {}", scenario.name, asked.stderr));
+    }
+    let plan = asked.json();
+    let predicted = names.of_plan(&plan);
+    let mut events = Events::listen(engine);
+    let ran = run(scenario.command);
+    let happened = events.so_far(engine, &names, &predicted.destroyed);
+    let _ = run("rm -fv P-x P-y P-z");
+    let volumes = engine.docker(&["volume", "ls", "-q"]).stdout;
+    for volume in volumes.lines().filter(|volume| names.0.contains_key(*volume)) {
+        engine.docker(&["volume", "rm", volume]);
+    }
+    let (predicted, happened) = (Names::told(&predicted, &project), Names::told(&happened, &project));
+    if predicted != happened || happened != scenario.expect {
+        return Err(format!(
+            "{}: `{}`\n  predicted {predicted:#?}\n  happened  {happened:#?}\n  expected  {:#?}\n  docker said: {}\n  undetermined: {}",
+            scenario.name, scenario.command, scenario.expect, ran.stderr, plan["undetermined"]
+        ));
+    }
+    Ok(())
+}
+
+fn play_all(engine: &Engine, which: impl Fn(&Scenario) -> bool) {
+    let only = std::env::var("DBSAFE_SCENARIO").ok();
+    let wanted =
+        SCENARIOS.iter().filter(|s| which(s) && only.as_ref().is_none_or(|part| s.name.contains(part)));
+    let wrong: Vec<String> = wanted.filter_map(|scenario| play(engine, scenario).err()).collect();
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn compose_down_and_rm_do_what_was_predicted() {
+    play_all(Engine::usual(), |s| {
+        s.command.contains("down") || s.command.contains("compose") && s.command.contains(" rm")
+    });
+}
+
+#[test]
+fn compose_stops_do_what_was_predicted() {
+    let is_stop = |s: &Scenario| ["stop", "kill", "restart"].iter().any(|word| s.command.contains(word));
+    play_all(Engine::usual(), |s| s.command.contains("compose") && is_stop(s));
+}
+
+#[test]
+fn docker_commands_do_what_was_predicted() {
+    play_all(Engine::usual(), |s| !s.command.contains("compose"));
+}
+
+#[test]
+fn the_same_on_engine_20_10() {
+    play_all(&Engine::start("20", "5.6"), |s| s.everywhere);
+}
+
+#[test]
+fn the_same_on_engine_26_1() {
+    play_all(&Engine::start("26", "5.6"), |s| s.everywhere);
+}
+
+#[test]
+fn the_same_with_the_containerd_image_store() {
+    play_all(&Engine::start("28c", "5.6"), |s| s.everywhere);
+}
+
+#[test]
+fn the_same_with_compose_2_26() {
+    play_all(&Engine::start("28", "2.26"), |s| s.everywhere && s.command.contains("compose"));
+}
