@@ -7,7 +7,11 @@ use std::{
     io::{BufRead as _, Write as _},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -26,6 +30,11 @@ use crate::{
 
 /// The hidden command that a keeper runs.
 pub const COMMAND: &str = "__keeper";
+
+/// An engine that does not answer is waited for: ten minutes, as for a restart.
+const RETRIES: u32 = 300;
+const RETRY_EVERY: Duration = Duration::from_secs(2);
+const AFTERWARDS: Duration = Duration::from_secs(1);
 
 /// What a keeper is told, a line of JSON each.
 #[derive(Debug, Serialize, Deserialize)]
@@ -54,6 +63,7 @@ enum Word {
 pub struct Keeper {
     pipe: Mutex<Option<ChildStdin>>,
     child: Child,
+    takes_over: AtomicBool,
 }
 
 impl Keeper {
@@ -69,7 +79,7 @@ impl Keeper {
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut child = command.spawn().ok()?;
         let pipe = Mutex::new(child.stdin.take());
-        let keeper = Self { pipe, child };
+        let keeper = Self { pipe, child, takes_over: AtomicBool::new(false) };
         keeper.tell(&Word::Run { token: run_token().to_owned(), home: home.to_owned() });
         Some(keeper)
     }
@@ -98,10 +108,18 @@ impl Keeper {
     pub(super) fn forget(&self) {
         self.tell(&Word::Forget);
     }
+
+    /// We could not put everything back: it goes on trying when we have ended.
+    pub(super) fn take_over(&self) {
+        self.takes_over.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Drop for Keeper {
     fn drop(&mut self) {
+        if self.takes_over.load(Ordering::Relaxed) {
+            return;
+        }
         self.forget();
         *self.pipe.lock().unwrap_or_else(PoisonError::into_inner) = None;
         // It ends at once, and must not be left a zombie.
@@ -136,9 +154,18 @@ pub async fn run(engine: &Engine) {
     if at_ease {
         return;
     }
+    for _ in 0..RETRIES {
+        if engine.containers().await.is_ok() {
+            break;
+        }
+        tokio::time::sleep(RETRY_EVERY).await;
+    }
     // Nobody is left to tell what could not be put back.
     let _ = resume.put_back().await;
     if let Some((token, home)) = run {
+        sweep_run(engine, &token).await;
+        // What the engine was about to make when its asker died.
+        tokio::time::sleep(AFTERWARDS).await;
         sweep_run(engine, &token).await;
         if let Ok(store) = Store::open(&home) {
             let _ = store.tidy(Timestamp::now());

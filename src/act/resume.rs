@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{dump::Server, keeper::Keeper};
-use crate::docker::engine::Engine;
+use crate::docker::{engine::Engine, error::EngineError};
 
 /// What has to be put back should anything fail. Entered before it is done, so that nothing is forgotten.
 pub(super) struct Resume {
@@ -70,11 +70,13 @@ impl Resume {
     pub(super) async fn put_back(&self) -> Vec<String> {
         let ledger = std::mem::take(&mut *self.ledger());
         let mut left = Vec::new();
+        let mut silent = false;
         for container in &ledger.frozen {
             if let Err(error) = self.engine.unpause(container).await
                 // Not frozen: it was given up before the engine got to it.
                 && !matches!(error.status(), Some(404 | 409 | 500))
             {
+                silent |= is_silence(&error);
                 left.push(format!("{container} is still paused: {error}"));
             }
         }
@@ -90,6 +92,7 @@ impl Resume {
                 // The command has removed it already.
                 && error.status() != Some(404)
             {
+                silent |= is_silence(&error);
                 left.push(format!("{container} could not be started again: {error}"));
             }
         }
@@ -101,7 +104,25 @@ impl Resume {
                 let _ = self.engine.exec(&server.container, server.exec(release, &[]), limit, 1 << 16).await;
             }
         }
-        self.dismiss_keeper();
+        match &self.keeper {
+            Some(keeper) if silent => {
+                keeper.take_over();
+                left.push(
+                    "it is started again in the background, should the engine answer within ten minutes"
+                        .to_owned(),
+                );
+            }
+            Some(keeper) => keeper.forget(),
+            None => {}
+        }
         left
+    }
+}
+
+/// Whether the engine did not answer, and may do so later.
+fn is_silence(error: &EngineError) -> bool {
+    match error {
+        EngineError::Refused { .. } => false,
+        EngineError::Unreachable { .. } | EngineError::TimedOut { .. } | EngineError::Unexpected(_) => true,
     }
 }

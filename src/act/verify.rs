@@ -381,7 +381,7 @@ impl Scratch {
             }
             match self.engine.container(&self.container).await {
                 Ok(Some(container)) if container.state.has_processes() => {}
-                Ok(_) => return Some(format!("it ended; {}", self.engine.last_words(&self.container).await)),
+                Ok(_) => return Some(self.end().await),
                 Err(error) => return Some(error.to_string()),
             }
             if tokio::time::Instant::now() > deadline {
@@ -389,6 +389,17 @@ impl Scratch {
             }
             tokio::time::sleep(READY_EVERY).await;
         }
+    }
+
+    /// How it ended, and its last words.
+    async fn end(&self) -> String {
+        let status = match self.engine.inspect_raw(&self.container).await {
+            Ok(raw) => raw["State"]["ExitCode"].to_string(),
+            Err(error) => return error.to_string(),
+        };
+        let words = self.engine.last_words(&self.container).await;
+        let separator = if words.is_empty() { "" } else { ": " };
+        format!("it ended with status {status}{separator}{words}")
     }
 
     /// Runs the checker that is its command, and reads what it says.

@@ -25,8 +25,8 @@ use tokio::task::JoinHandle;
 use super::{archive::Place, dial::EngineError, engine::Engine};
 use crate::model::container::label;
 
-/// Leftovers younger than this may belong to another run that is still at work: copying and proving a large
-/// database takes its time.
+/// Leftovers of other hosts younger than this may belong to a run that is still at work: copying and proving a
+/// large database takes its time.
 const STALE_AFTER: Duration = Duration::from_secs(6 * 3600);
 
 /// What a helper shall see.
@@ -184,16 +184,37 @@ fn helper_labels() -> HashMap<String, String> {
     HashMap::from([(label::HELPER.to_owned(), run_token().to_owned())])
 }
 
-/// Names this run on everything that it makes on an engine, so that it removes just its own. A process id
-/// alone would not do: other hosts use the same engine.
+/// Names this run on everything that it makes on an engine, so that it removes just its own: where it runs,
+/// which process it is, and something that no other process has.
 #[must_use]
 pub fn run_token() -> &'static str {
     use std::hash::{BuildHasher as _, Hasher as _};
     static TOKEN: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     TOKEN.get_or_init(|| {
         let random = std::hash::RandomState::new().build_hasher().finish();
-        format!("{}-{random:016x}", std::process::id())
+        format!("{}-{}-{random:016x}", here(), std::process::id())
     })
+}
+
+/// Names the space that process ids have their meaning in: this boot of this host, and the namespace.
+fn here() -> &'static str {
+    use sha2::{Digest as _, Sha256};
+    static HERE: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    HERE.get_or_init(|| {
+        let boot = std::fs::read("/proc/sys/kernel/random/boot_id");
+        let space = std::fs::read_link("/proc/self/ns/pid");
+        let (Ok(boot), Ok(space)) = (boot, space) else { return "elsewhere".to_owned() };
+        let digest = Sha256::new().chain_update(boot).chain_update(space.as_os_str().as_encoded_bytes()).finalize();
+        digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    })
+}
+
+/// Whether the process that a token names is known to be alive, or known to be gone.
+fn is_alive(token: &str) -> Option<bool> {
+    let mut parts = token.split('-');
+    let (place, process) = (parts.next()?, parts.next()?);
+    let known = place == here() && place != "elsewhere" && process.bytes().all(|byte| byte.is_ascii_digit());
+    known.then(|| std::path::Path::new("/proc").join(process).exists())
 }
 
 /// Removes everything that carries the token: containers with their anonymous volumes, volumes, images.
@@ -254,7 +275,7 @@ async fn sweep(engine: &Engine, now: Timestamp) {
     if let Ok(containers) = engine.containers().await {
         for left in containers.iter().filter(|container| super::engine::is_helper(&container.labels)) {
             let Ok(Some(container)) = engine.container(&left.id).await else { continue };
-            if is_stale(container.created.parse().ok(), now) {
+            if is_stale(left.labels.get(label::HELPER), container.created.parse().ok(), now) {
                 let options =
                     RemoveContainerOptions { force: true, v: true, ..RemoveContainerOptions::default() };
                 let _ = engine.api().remove_container(&left.id, Some(options)).await;
@@ -263,7 +284,7 @@ async fn sweep(engine: &Engine, now: Timestamp) {
     }
     if let Ok(volumes) = engine.volumes().await {
         for volume in volumes.iter().filter(|volume| super::engine::is_helper(&volume.labels)) {
-            if is_stale(volume.created.parse().ok(), now) {
+            if is_stale(volume.labels.get(label::HELPER), volume.created.parse().ok(), now) {
                 let _ = engine.remove_volume(&volume.name).await;
             }
         }
@@ -272,13 +293,17 @@ async fn sweep(engine: &Engine, now: Timestamp) {
     let options = ListImagesOptions { filters: Some(filters), all: true, ..ListImagesOptions::default() };
     if let Ok(images) = engine.api().list_images(Some(options)).await {
         for image in images {
-            if is_stale(Timestamp::from_second(image.created).ok(), now) {
+            if is_stale(image.labels.get(label::HELPER), Timestamp::from_second(image.created).ok(), now) {
                 remove_image(engine, &image.id).await;
             }
         }
     }
 }
 
-fn is_stale(created: Option<Timestamp>, now: Timestamp) -> bool {
-    created.is_some_and(|created| now.duration_since(created).unsigned_abs() > STALE_AFTER)
+/// Whether nobody needs a leftover any more: its process is gone, or, where that cannot be told, it is old.
+fn is_stale(token: Option<&String>, created: Option<Timestamp>, now: Timestamp) -> bool {
+    match token.and_then(|token| is_alive(token)) {
+        Some(alive) => !alive,
+        None => created.is_some_and(|created| now.duration_since(created).unsigned_abs() > STALE_AFTER),
+    }
 }
