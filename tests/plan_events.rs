@@ -2,7 +2,7 @@
 //!
 //! Nothing in these stacks is a database, so only the plan is looked at; the command is then run by docker
 //! itself, and the engine's events are compared with every row of the plan.
-
+#![expect(clippy::unwrap_used, reason = "what a test cannot go on without ends it")]
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod support;
@@ -20,7 +20,7 @@ use support::{Engine, Stack, unique};
 #[path = "plan_events/scenarios.rs"]
 mod scenarios;
 
-use scenarios::{SCENARIOS, Scenario};
+use scenarios::{EVERYWHERE, SCENARIOS, Scenario};
 
 /// How long the engine may take to tell of an end that it brings about by itself (`--rm`).
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -211,7 +211,9 @@ fn play(engine: &Engine, scenario: &Scenario) -> Result<(), String> {
     let mut events = Events::listen(engine);
     let ran = run(scenario.command);
     let happened = events.so_far(engine, &names, &predicted.destroyed);
-    let _ = run("rm -fv P-x P-y P-z");
+    for line in ["rm -fv P-x P-y P-z", "rmi P_image"] {
+        let _ = run(line);
+    }
     let volumes = engine.docker(&["volume", "ls", "-q"]).stdout;
     for volume in volumes.lines().filter(|volume| names.0.contains_key(*volume)) {
         engine.docker(&["volume", "rm", volume]);
@@ -234,6 +236,17 @@ fn play_all(engine: &Engine, which: impl Fn(&Scenario) -> bool) {
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+fn is_everywhere(scenario: &Scenario) -> bool {
+    EVERYWHERE.contains(&scenario.name)
+}
+
+#[test]
+fn those_that_are_played_everywhere_are_there() {
+    for name in EVERYWHERE {
+        assert!(SCENARIOS.iter().any(|scenario| scenario.name == *name), "{name}");
+    }
+}
+
 #[test]
 fn compose_down_and_rm_do_what_was_predicted() {
     play_all(Engine::usual(), |s| {
@@ -248,26 +261,32 @@ fn compose_stops_do_what_was_predicted() {
 }
 
 #[test]
+fn compose_up_and_its_kin_do_what_was_predicted() {
+    let words = ["compose up", "compose create", "compose scale", "compose run"];
+    play_all(Engine::usual(), |s| words.iter().any(|word| s.command.starts_with(word)));
+}
+
+#[test]
 fn docker_commands_do_what_was_predicted() {
     play_all(Engine::usual(), |s| !s.command.contains("compose"));
 }
 
 #[test]
 fn the_same_on_engine_20_10() {
-    play_all(&Engine::start("20", "5.6"), |s| s.everywhere);
+    play_all(&Engine::start("20", "5.6"), is_everywhere);
 }
 
 #[test]
 fn the_same_on_engine_26_1() {
-    play_all(&Engine::start("26", "5.6"), |s| s.everywhere);
+    play_all(&Engine::start("26", "5.6"), is_everywhere);
 }
 
 #[test]
 fn the_same_with_the_containerd_image_store() {
-    play_all(&Engine::start("28c", "5.6"), |s| s.everywhere);
+    play_all(&Engine::start("28c", "5.6"), is_everywhere);
 }
 
 #[test]
 fn the_same_with_compose_2_26() {
-    play_all(&Engine::start("28", "2.26"), |s| s.everywhere && s.command.contains("compose"));
+    play_all(&Engine::start("28", "2.26"), |s| is_everywhere(s) && s.command.contains("compose"));
 }

@@ -128,6 +128,18 @@ impl Engine {
         }
     }
 
+    /// How many nodes the swarm has; `None` where this engine does not manage one.
+    ///
+    /// # Errors
+    /// Where the engine does not answer, or not in JSON that we understand.
+    pub async fn swarm_nodes(&self) -> Result<Option<usize>, EngineError> {
+        match self.transport.get_json::<Vec<serde_json::Value>>("/nodes").await {
+            Ok(nodes) => Ok(Some(nodes.len())),
+            Err(error) if matches!(error.status(), Some(406 | 503)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Every volume.
     ///
     /// # Errors

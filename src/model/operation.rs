@@ -17,6 +17,8 @@ pub enum Operation {
     ContainerStop(ContainerStop),
     /// `docker volume rm`.
     VolumeRm(VolumeRm),
+    /// `docker stack rm`, `service rm`, `swarm leave`.
+    SwarmRm(SwarmRm),
     /// `docker container prune`, `volume prune`, `system prune`.
     Prune(Prune),
     /// It may destroy something, and we cannot tell what. The reason is a clause for the message.
@@ -51,6 +53,11 @@ impl Operation {
                 StopKind::Restart => "restart",
             },
             Self::VolumeRm(_) => "volume rm",
+            Self::SwarmRm(swarm) => match swarm.what {
+                SwarmScope::Stacks => "stack rm",
+                SwarmScope::Services => "service rm",
+                SwarmScope::Node => "swarm leave",
+            },
             Self::Prune(prune) => match prune.scope {
                 PruneScope::Containers => "container prune",
                 PruneScope::Volumes => "volume prune",
@@ -174,6 +181,21 @@ pub struct ContainerStop {
 pub struct VolumeRm {
     pub names: Vec<String>,
     pub force: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SwarmScope {
+    Stacks,
+    Services,
+    /// All tasks of this node.
+    Node,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SwarmRm {
+    pub what: SwarmScope,
+    /// Stacks by name; services by name, id or prefix of an id.
+    pub references: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use super::{
     inspect_chosen, listed,
     prune::{self, Rules},
     simulate::{Does, EngineState, Step, VolumeStep, simulate},
+    swarm,
 };
 use crate::{
     docker::{
@@ -50,6 +51,10 @@ pub(super) async fn plan(
                 }
                 steps.volumes.push(VolumeStep { name: name.clone(), cause: "named".to_owned() });
             }
+        }
+        Operation::SwarmRm(swarm) => {
+            swarm::steps(swarm, engine, &state, &mut steps).await?;
+            inspect_chosen(engine, &steps, &mut state).await?;
         }
         Operation::Prune(prune) => {
             let rules = Rules::read(prune, &docker.config_prune_filters()?, docker.client_api().await?);

@@ -16,6 +16,7 @@ mod prune;
 mod service;
 mod simulate;
 mod source;
+mod swarm;
 mod version;
 
 use std::collections::HashMap;
@@ -112,6 +113,7 @@ pub async fn plan(
         Operation::ContainerRm(_)
         | Operation::ContainerStop(_)
         | Operation::VolumeRm(_)
+        | Operation::SwarmRm(_)
         | Operation::Prune(_) => docker_commands::plan(operation, engine, compose).await,
     }
 }

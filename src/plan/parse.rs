@@ -5,7 +5,9 @@ use super::{
     parse_compose::{self, COMPOSE_GLOBALS},
     pflag::{self, Flag, FlagError, Read, Takes, flag, own},
 };
-use crate::model::operation::{ContainerRm, ContainerStop, Operation, Prune, PruneScope, StopKind, VolumeRm};
+use crate::model::operation::{
+    ContainerRm, ContainerStop, Operation, Prune, PruneScope, StopKind, SwarmRm, SwarmScope, VolumeRm,
+};
 
 /// A command line, understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +110,7 @@ const STOP: &[Flag] = &[
     flag("signal", Some('s'), Takes::Text),
 ];
 const KILL: &[Flag] = &[flag("signal", Some('s'), Takes::Text)];
+const STACK_RM: &[Flag] = &[flag("detach", Some('d'), Takes::Bool)];
 const PRUNE: &[Flag] = &[
     flag("force", Some('f'), Takes::Bool),
     flag("all", Some('a'), Takes::Bool),
@@ -217,6 +220,9 @@ fn docker_words(arguments: &[String]) -> Result<Parsed, ParseError> {
         ("volume", "rm" | "remove") => ("volume rm", &arguments[2..]),
         ("volume", "prune") => ("volume prune", &arguments[2..]),
         ("system", "prune") => ("system prune", &arguments[2..]),
+        ("stack", "rm" | "remove" | "down") => ("stack rm", &arguments[2..]),
+        ("service", "rm" | "remove") => ("service rm", &arguments[2..]),
+        ("swarm", "leave") => ("swarm leave", &arguments[2..]),
         (family, _) if FAMILIES.contains(&family) => {
             return Ok(passed(arguments, harmless::classify(arguments)));
         }
@@ -227,6 +233,9 @@ fn docker_words(arguments: &[String]) -> Result<Parsed, ParseError> {
         "volume rm" => VOLUME_RM,
         "stop" | "restart" => STOP,
         "kill" => KILL,
+        "stack rm" => STACK_RM,
+        "service rm" => &[],
+        "swarm leave" => VOLUME_RM,
         _ => PRUNE,
     };
     // `system prune --filter` and its kin have no --format of docker's own, so ours is not ambiguous.
@@ -248,6 +257,9 @@ fn docker_words(arguments: &[String]) -> Result<Parsed, ParseError> {
             "stop" => stopping(&found, StopKind::Stop),
             "restart" => stopping(&found, StopKind::Restart),
             "kill" => stopping(&found, StopKind::Kill),
+            "stack rm" => swarm(&found, SwarmScope::Stacks),
+            "service rm" => swarm(&found, SwarmScope::Services),
+            "swarm leave" => swarm(&found, SwarmScope::Node),
             "container prune" => prune(&found, PruneScope::Containers),
             "volume prune" => prune(&found, PruneScope::Volumes),
             _ => prune(&found, PruneScope::System),
@@ -266,6 +278,10 @@ fn stopping(found: &Read, how: StopKind) -> Operation {
         timeout: found.int("timeout"),
         signal: found.text("signal").map(str::to_owned),
     })
+}
+
+fn swarm(found: &Read, what: SwarmScope) -> Operation {
+    Operation::SwarmRm(SwarmRm { what, references: found.words.clone() })
 }
 
 fn prune(found: &Read, scope: PruneScope) -> Operation {

@@ -9,19 +9,10 @@ pub(crate) struct Scenario {
     pub(crate) environment: &'static [(&'static str, &'static str)],
     pub(crate) command: &'static str,
     pub(crate) expect: &'static [&'static str],
-    /// Also on the other engines and Composes.
-    pub(crate) everywhere: bool,
 }
 
-const PLAIN: Scenario = Scenario {
-    name: "",
-    yaml: "",
-    before: &["compose up -d"],
-    environment: &[],
-    command: "",
-    expect: &[],
-    everywhere: true,
-};
+const PLAIN: Scenario =
+    Scenario { name: "", yaml: "", before: &["compose up -d"], environment: &[], command: "", expect: &[] };
 
 /// Two services; one has an anonymous, a named and an external volume.
 const TWO: &str = "
@@ -206,7 +197,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         environment: &[("COMPOSE_PROFILES", "tools")],
         command: "compose down -v",
         expect: &["destroyed P-db-1", "destroyed P-db-1:/a", "destroyed P-tool-1", "destroyed volume P_tool"],
-        ..PLAIN
     },
     Scenario {
         name: "external volumes stay, and a name is enough for others",
@@ -214,7 +204,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         before: &["volume create P_ext", "volume create P_shared", "compose up -d -y"],
         command: "compose down -v",
         expect: &["destroyed P-db-1", "destroyed volume P_shared"],
-        everywhere: false,
         ..PLAIN
     },
     Scenario {
@@ -261,7 +250,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         environment: &[("COMPOSE_REMOVE_ORPHANS", "y")],
         command: "compose down",
         expect: &["destroyed P-db-1", "destroyed P-web-1"],
-        ..PLAIN
     },
     Scenario {
         name: "orphans stay without the flag",
@@ -312,7 +300,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         ],
         command: "compose down --remove-orphans",
         expect: &["destroyed P-db-1", "destroyed P-web-1", "destroyed P-y"],
-        everywhere: false,
         ..PLAIN
     },
     Scenario {
@@ -336,7 +323,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         yaml: TWO,
         command: "compose -p P down tpyo",
         expect: &[],
-        everywhere: false,
         ..PLAIN
     },
     Scenario {
@@ -442,6 +428,147 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         expect: &["stopped P-db-1"],
         ..PLAIN
     },
+    Scenario { name: "up of what is up to date", yaml: TWO, command: "compose up -d", expect: &[], ..PLAIN },
+    Scenario {
+        name: "up after a change replaces and hands the volumes on",
+        yaml: TWO,
+        before: &["compose up -d", "edit   db: =>   db:\n    labels: [ changed ]"],
+        command: "compose up -d",
+        expect: &["destroyed P-db-1"],
+        ..PLAIN
+    },
+    Scenario {
+        name: "up of a service looks at what it needs",
+        yaml: TWO,
+        before: &["compose up -d", "edit   db: =>   db:\n    labels: [ changed ]"],
+        command: "compose up -d web",
+        expect: &["destroyed P-db-1"],
+        ..PLAIN
+    },
+    Scenario {
+        name: "and does not with --no-deps",
+        yaml: TWO,
+        before: &["compose up -d", "edit   db: =>   db:\n    labels: [ changed ]"],
+        command: "compose up -d --no-deps web",
+        expect: &[],
+        ..PLAIN
+    },
+    Scenario {
+        name: "--no-recreate",
+        yaml: TWO,
+        before: &["compose up -d", "edit   db: =>   db:\n    labels: [ changed ]"],
+        command: "compose up -d --no-recreate",
+        expect: &[],
+        ..PLAIN
+    },
+    Scenario {
+        name: "create after a change",
+        yaml: TWO,
+        before: &["compose up -d", "edit   db: =>   db:\n    labels: [ changed ]"],
+        command: "compose create",
+        expect: &["destroyed P-db-1"],
+        ..PLAIN
+    },
+    Scenario {
+        name: "--force-recreate of one",
+        yaml: TWO,
+        command: "compose up -d --force-recreate db",
+        expect: &["destroyed P-db-1"],
+        ..PLAIN
+    },
+    Scenario {
+        name: "-V",
+        yaml: TWO,
+        command: "compose up -d -V",
+        expect: &["destroyed P-db-1", "destroyed P-web-1"],
+        ..PLAIN
+    },
+    Scenario {
+        name: "up scales down",
+        yaml: TWO,
+        before: &["compose up -d --scale web=3"],
+        command: "compose up -d",
+        expect: &["destroyed P-web-2", "destroyed P-web-3"],
+        ..PLAIN
+    },
+    Scenario {
+        name: "scale to nothing",
+        yaml: TWO,
+        command: "compose scale db=0",
+        expect: &["destroyed P-db-1"],
+        ..PLAIN
+    },
+    Scenario {
+        name: "scale replaces what changed",
+        yaml: TWO,
+        before: &["compose up -d", "edit   web: =>   web:\n    labels: [ changed ]"],
+        command: "compose scale web=2",
+        expect: &["destroyed P-web-1"],
+        ..PLAIN
+    },
+    Scenario {
+        name: "run replaces a dependency that changed",
+        yaml: TWO,
+        before: &["compose up -d", "edit   db: =>   db:\n    labels: [ changed ]"],
+        command: "compose run --rm --name P-x web true",
+        expect: &["destroyed P-db-1"],
+        ..PLAIN
+    },
+    Scenario {
+        name: "run --no-deps does not",
+        yaml: TWO,
+        before: &["compose up -d", "edit   db: =>   db:\n    labels: [ changed ]"],
+        command: "compose run --rm --no-deps --name P-x web true",
+        expect: &[],
+        ..PLAIN
+    },
+    Scenario {
+        name: "up stops who restarts with what is replaced",
+        yaml: RESTARTS,
+        before: &["compose up -d", "edit   db: { =>   db: { labels: [ changed ],"],
+        command: "compose up -d",
+        expect: &["destroyed P-db-1", "stopped P-api-1"],
+        ..PLAIN
+    },
+    Scenario {
+        name: "up --remove-orphans",
+        yaml: TWO,
+        before: &["compose up -d", "edit   db: =>   other:", "edit depends_on: [ db ] => entrypoint: []"],
+        command: "compose up -d --remove-orphans",
+        expect: &["destroyed P-db-1", "destroyed P-web-1"],
+        ..PLAIN
+    },
+    Scenario {
+        name: "up with another image",
+        yaml: "
+services:
+  db: { image: PROJECT_image, command: sleep infinity, network_mode: none, pull_policy: missing }
+",
+        before: &["tag stateless:1 P_image", "compose up -d", "tag redis:7 P_image"],
+        command: "compose create",
+        expect: &["destroyed P-db-1"],
+        ..PLAIN
+    },
+    Scenario {
+        name: "up with a volume that is described otherwise",
+        yaml: TWO,
+        before: &["compose up -d", "edit named: {} => named: { labels: [ changed ] }"],
+        command: "compose up -d -y",
+        expect: &["destroyed P-db-1", "destroyed volume P_named"],
+        ..PLAIN
+    },
+    Scenario {
+        name: "who shares a namespace is replaced along",
+        yaml: "
+services:
+  db: { image: stateless:1, command: sleep infinity, network_mode: none }
+  side: { image: stateless:1, command: sleep infinity, network_mode: 'service:db' }
+",
+        before: &["compose up -d", "edit   db: { =>   db: { labels: [ changed ],"],
+        command: "compose up -d",
+        expect: &["destroyed P-db-1", "destroyed P-side-1"],
+        ..PLAIN
+    },
     Scenario {
         name: "docker rm of a running container",
         before: &["run -d --name P-x --network none -v /a stateless:1"],
@@ -544,7 +671,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         before: &["volume create --label P P_named"],
         command: "volume prune -f --filter label=P",
         expect: &[],
-        everywhere: false,
         ..PLAIN
     },
     Scenario {
@@ -557,7 +683,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         ],
         command: "volume prune -f --all --filter label=P",
         expect: &["destroyed volume P_named"],
-        everywhere: false,
         ..PLAIN
     },
     Scenario {
@@ -566,7 +691,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         environment: &[("DOCKER_API_VERSION", "1.41")],
         command: "volume prune -f --filter label=P",
         expect: &["destroyed volume P_named"],
-        everywhere: false,
         ..PLAIN
     },
     Scenario {
@@ -576,4 +700,33 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         expect: &["destroyed P-x"],
         ..PLAIN
     },
+];
+
+/// Those that are also played on the other engines and with the older Compose.
+pub(crate) const EVERYWHERE: &[&str] = &[
+    "down",
+    "down -v",
+    "label mode takes dependants along",
+    "file mode does not",
+    "down -v of a service takes its dependencies' unused volumes",
+    "--compatibility",
+    "and is no orphan",
+    "a volume that a stopped stranger uses stays",
+    "volumes that a stranger borrows go where it never was",
+    "one-offs of known services go as orphans, with their volumes",
+    "a one-off of run --rm goes with its volumes when it is stopped",
+    "an inherited anonymous volume outlives down -v",
+    "rm -s stops them all",
+    "kill takes one-offs",
+    "a restart takes dependants along that say so",
+    "up of what is up to date",
+    "up after a change replaces and hands the volumes on",
+    "-V",
+    "up scales down",
+    "run replaces a dependency that changed",
+    "docker rm -fv, one missing, one twice",
+    "docker rm -f of a --rm container leaves its volumes",
+    "docker stop of a --rm container",
+    "volume rm",
+    "container prune",
 ];
