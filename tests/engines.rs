@@ -30,7 +30,7 @@ services:
     let name = stack.container("db");
     engine.fill_payments(&name);
     let ran = stack.dbsafe(&["down"]).expect(10);
-    assert!(ran.stderr.contains("1 table, 2 rows"), "{}", ran.stderr);
+    assert!(ran.says("1 table, 2 rows"), "{}", ran.stderr);
     engine.dbsafe(&["-p", &stack.name, "down"]).expect(10);
     engine.dbsafe(&["rm", "-f", &name]).expect(10);
     engine.docker(&["stop", &name]).expect(0);
@@ -53,7 +53,7 @@ fn in_an_anonymous_volume(engine: &Engine) {
     let volume = json["evidence"][0]["volume"].as_str().unwrap().to_owned();
     engine.docker(&["rm", "-f", &db.name]).expect(0);
     let ran = engine.dbsafe(&["volume", "rm", &volume]).expect(10);
-    assert!(ran.stderr.contains("PostgreSQL 15"), "{}", ran.stderr);
+    assert!(ran.says("PostgreSQL 15"), "{}", ran.stderr);
     engine.docker(&["volume", "rm", &volume]).expect(0);
 }
 

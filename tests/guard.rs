@@ -38,7 +38,7 @@ fn the_story_postgres_in_the_writable_layer_is_not_lost() {
         "/srv/pg",
         "nothing was touched",
     ] {
-        assert!(ran.stderr.contains(text), "{text}: {}", ran.stderr);
+        assert!(ran.says(text), "{text}: {}", ran.stderr);
     }
     payments_are_there(&stack);
 }
@@ -129,7 +129,7 @@ fn rm_by_name_and_prefix_forced_or_stopped() {
     stack.engine.dbsafe(&["container", "remove", "--force", &id[..8]]).expect(10);
     // Docker itself refuses a running one: its own message and status.
     let ran = stack.engine.dbsafe(&["rm", &name]).expect(1);
-    assert!(ran.stderr.contains("cannot remove container"), "{}", ran.stderr);
+    assert!(ran.says("cannot remove container"), "{}", ran.stderr);
     payments_are_there(&stack);
     stack.engine.docker(&["stop", &name]).expect(0);
     stack.engine.dbsafe(&["rm", &name]).expect(10);
@@ -170,7 +170,7 @@ fn redis_in_memory_is_seen_and_an_empty_one_is_not_asked_about() {
     engine.dbsafe(&["rm", "-fv", &ram.name, "--plan"]).expect(0);
     engine.docker(&["exec", &ram.name, "redis-cli", "set", "k", "v"]).expect(0);
     let ran = engine.dbsafe(&["rm", "-fv", &ram.name]).expect(10);
-    assert!(ran.stderr.contains("1 key"), "{}", ran.stderr);
+    assert!(ran.says("1 key"), "{}", ran.stderr);
     engine.docker(&["exec", &ram.name, "redis-cli", "flushall"]).expect(0);
     engine.dbsafe(&["rm", "-fv", &ram.name]).expect(0);
 }
@@ -184,7 +184,7 @@ fn redis_on_a_named_volume_loses_its_last_writes_to_a_kill_and_none_to_a_stop() 
     engine.wait_for(&redis.name, &["redis-cli", "ping"]);
     engine.docker(&["exec", &redis.name, "redis-cli", "set", "k", "v"]).expect(0);
     let ran = engine.dbsafe(&["rm", "-f", &redis.name]).expect(10);
-    assert!(ran.stderr.contains("1 write since its last save"), "{}", ran.stderr);
+    assert!(ran.says("1 write since its last save"), "{}", ran.stderr);
     engine.docker(&["exec", &redis.name, "redis-cli", "save"]).expect(0);
     engine.dbsafe(&["rm", "-f", &redis.name]).expect(0);
     engine.docker(&["volume", "rm", &volume]);
@@ -235,7 +235,7 @@ fn mysql_and_mariadb_are_counted() {
         let sql = "create table shop.orders(id int); insert into shop.orders values (1), (2), (3)";
         engine.docker(&["exec", &db.name, "mariadb", "-uroot", "-ps3cret", "-e", sql]).expect(0);
         let ran = engine.dbsafe(&["rm", "-fv", &db.name]).expect(10);
-        assert!(ran.stderr.contains("shop: 1 table, 3 rows"), "{}", ran.stderr);
+        assert!(ran.says("shop: 1 table, 3 rows"), "{}", ran.stderr);
         assert!(!ran.stderr.contains("s3cret"));
     }
 }
@@ -248,7 +248,7 @@ fn a_postgres_that_does_not_answer_is_still_at_risk() {
     engine.docker(&["exec", &db.name, "sh", "-c", "chmod 000 /usr/lib/postgresql/15/bin/psql /usr/bin/psql"]);
     engine.docker(&["pause", &db.name]).expect(0);
     let ran = engine.dbsafe(&["rm", "-fv", &db.name]).expect(10);
-    assert!(ran.stderr.contains("did not say"), "{}", ran.stderr);
+    assert!(ran.says("did not say"), "{}", ran.stderr);
     engine.docker(&["unpause", &db.name]).expect(0);
 }
 
@@ -260,7 +260,7 @@ fn a_mount_on_the_parent_path_does_not_hold_the_data() {
     let old = engine.container(&["-v", &parent, "-e", "POSTGRES_HOST_AUTH_METHOD=trust", "postgres:15"]);
     engine.fill_payments(&old.name);
     let ran = engine.dbsafe(&["rm", "-f", &old.name]).expect(10);
-    assert!(ran.stderr.contains("anonymous volume"), "{}", ran.stderr);
+    assert!(ran.says("anonymous volume"), "{}", ran.stderr);
     drop(old);
     // With the layout of 18, that mount is right, and the old path is the wrong one.
     let right = engine.container(&["-v", &parent, "-e", "POSTGRES_HOST_AUTH_METHOD=trust", "postgres:18"]);
@@ -271,7 +271,7 @@ fn a_mount_on_the_parent_path_does_not_hold_the_data() {
     let wrong = engine.container(&["-v", &child, "-e", "POSTGRES_HOST_AUTH_METHOD=trust", "postgres:18"]);
     engine.fill_payments(&wrong.name);
     let ran = engine.dbsafe(&["rm", "-f", &wrong.name]).expect(10);
-    assert!(ran.stderr.contains("anonymous volume"), "{}", ran.stderr);
+    assert!(ran.says("anonymous volume"), "{}", ran.stderr);
     drop(wrong);
     engine.docker(&["volume", "rm", &volume]).expect(0);
 }
@@ -340,7 +340,7 @@ fn bad_input_is_one_clear_sentence_and_touches_nothing() {
     for (arguments, status, text) in cases {
         let ran = stack.dbsafe(arguments);
         assert_eq!(ran.status, *status, "{arguments:?}: {}", ran.stderr);
-        assert!(ran.stderr.contains(text), "{arguments:?}: {}", ran.stderr);
+        assert!(ran.says(text), "{arguments:?}: {}", ran.stderr);
         assert!(ran.stderr.lines().count() <= 3, "{}", ran.stderr);
     }
     let ran = engine.docker(&["-H", "unix:///nowhere/docker.sock", "dbsafe", "rm", "x"]).expect(1);
@@ -403,7 +403,7 @@ fn a_recent_whole_dump_of_this_database_lets_it_pass_and_no_other_does() {
     let name = stack.container("db");
     stack.write(".dbsafe.toml", "[[backup]]\nservice = \"db\"\nfiles = \"backups/*\"\n");
     let ran = stack.dbsafe(&["down"]).expect(10);
-    assert!(ran.stderr.contains("no file matches") || ran.stderr.contains("none found"), "{}", ran.stderr);
+    assert!(ran.says("no file matches") || ran.says("none found"), "{}", ran.stderr);
     let dump = |program: &str, to: &str| {
         let file = stack.folder.join("backups").join(to);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -420,7 +420,7 @@ fn a_recent_whole_dump_of_this_database_lets_it_pass_and_no_other_does() {
     stack.dbsafe(&["down"]).expect(10);
     std::fs::write(stack.folder.join("backups/shop.dump"), &whole[..whole.len() - 40]).unwrap();
     let ran = stack.dbsafe(&["down"]).expect(10);
-    assert!(ran.stderr.contains("cut off"), "{}", ran.stderr);
+    assert!(ran.says("cut off"), "{}", ran.stderr);
     stack.engine.docker(&["exec", &name, "createdb", "-U", "postgres", "other"]).expect(0);
     dump("pg_dump -U postgres -Fc other", "shop.dump");
     stack.dbsafe(&["down"]).expect(10);

@@ -34,7 +34,7 @@ fn images_are_dressed_as_the_official_ones() {
     let environment = inspect("postgres:18", "{{range .Config.Env}}{{.}} {{end}}");
     assert!(environment.contains("PGDATA=/var/lib/postgresql/18/docker"), "{environment}");
     let environment = inspect("postgres:15", "{{range .Config.Env}}{{.}} {{end}}");
-    assert!(environment.contains("PGDATA=/var/lib/postgresql/data "), "{environment}");
+    assert!(environment.contains("PGDATA=/var/lib/postgresql/data"), "{environment}");
     for (image, port) in [("postgres:15", "5432/tcp"), ("mysql:8.0", "3306/tcp"), ("redis:7", "6379/tcp")] {
         assert!(inspect(image, "{{json .Config.ExposedPorts}}").contains(port), "{image}");
     }

@@ -67,6 +67,12 @@ impl Ran {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
+    /// Whether a text was said to people, wherever its lines were broken.
+    pub(crate) fn says(&self, text: &str) -> bool {
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        words(&self.stderr).contains(&words(text))
+    }
+
     #[track_caller]
     pub(crate) fn expect(self, status: i32) -> Self {
         assert_eq!(self.status, status, "\nstdout: {}\nstderr: {}", self.stdout, self.stderr);
