@@ -3,7 +3,6 @@
 //! Nothing in these stacks is a database, so only the plan is looked at; the command is then run by docker
 //! itself, and the engine's events are compared with every row of the plan.
 #![expect(clippy::unwrap_used, reason = "what a test cannot go on without ends it")]
-#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod support;
 
