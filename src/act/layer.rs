@@ -171,27 +171,9 @@ mod tests {
             writable: true,
         };
         Container {
-            id: "1".into(),
-            name: "db".into(),
-            image: String::new(),
-            image_id: String::new(),
             state: State::Exited,
-            labels: Default::default(),
-            environment: Vec::new(),
-            command: Vec::new(),
-            working_dir: String::new(),
-            user: String::new(),
             mounts: destinations.iter().map(mount).collect(),
-            declared_volumes: Vec::new(),
-            size_rw: None,
-            upper_dir: None,
-            auto_remove: false,
-            stop_timeout: None,
-            stop_signal: None,
-            created: String::new(),
-            started: String::new(),
-            memory_limit: 0,
-            read_only_root: false,
+            ..Container::sample("1", "db")
         }
     }
 

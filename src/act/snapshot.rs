@@ -26,7 +26,7 @@ use crate::{
     engines::recipe::recipe as engine_recipe,
     exit::Exit,
     model::{
-        container::{Container, is_within, label},
+        container::{Labels, is_within, label},
         evidence::{Contents, Evidence, Location, Presence, TargetKind, TargetRef},
         manifest::{
             Artifact, ArtifactKind, Consistency, ContainerRecipe, EngineHost, FORMAT_VERSION, Item, Manifest,
@@ -330,10 +330,14 @@ impl Draft {
             let user = users(request.plan, &name).next();
             let mut item = match (evidence.first(), user) {
                 (Some(seen), _) => item_of(seen),
-                (None, Some((planned, destination))) => {
-                    plain_item(container_target(&planned.container), Location::NamedVolume, destination)
+                (None, Some((planned, destination))) => plain_item(
+                    TargetRef::of_container(&planned.container),
+                    Location::NamedVolume,
+                    destination,
+                ),
+                (None, None) => {
+                    plain_item(TargetRef::of_volume(&name, &Labels::new()), Location::NamedVolume, "/")
                 }
-                (None, None) => plain_item(volume_target(&name), Location::NamedVolume, "/"),
             };
             item.volume = Some(name);
             self.add_copy(item, artifact, consistency(request.mode));
@@ -383,7 +387,7 @@ impl Draft {
             let loose = files.find(|seen| !elsewhere.iter().any(|place| is_within(&seen.path, place)));
             let mut item = match loose {
                 Some(seen) => item_of(seen),
-                None => plain_item(container_target(container), Location::WritableLayer, "/"),
+                None => plain_item(TargetRef::of_container(container), Location::WritableLayer, "/"),
             };
             item.not_kept = vec!["that files of the image were deleted".to_owned()];
             self.add_copy(item, artifact, consistency(request.mode));
@@ -521,26 +525,6 @@ fn users<'a>(plan: &'a Plan, volume: &'a str) -> impl Iterator<Item = (&'a Plann
         let own = mounts.filter(move |mount| mount.volume.as_deref() == Some(volume));
         own.map(move |mount| (planned, mount.destination.as_str()))
     })
-}
-
-fn container_target(container: &Container) -> TargetRef {
-    TargetRef {
-        kind: TargetKind::Container,
-        id: container.id.clone(),
-        name: container.name.clone(),
-        project: container.project().map(str::to_owned),
-        service: container.service().map(str::to_owned),
-    }
-}
-
-fn volume_target(name: &str) -> TargetRef {
-    TargetRef {
-        kind: TargetKind::Volume,
-        id: name.to_owned(),
-        name: name.to_owned(),
-        project: None,
-        service: None,
-    }
 }
 
 fn item_of(evidence: &Evidence) -> Item {

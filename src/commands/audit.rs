@@ -14,13 +14,13 @@ use super::{
     proved,
 };
 use crate::{
-    docker::engine::{Engine, is_engine_made, is_helper},
+    docker::engine::{Engine, is_helper},
     docker::error::EngineError,
     exit::Exit,
     inspect::{self, Depth},
     judge,
     model::{
-        container::{Container, ContainerSummary, MountKind, State, Volume},
+        container::{Container, ContainerSummary, MountKind, State, Volume, is_engine_made},
         evidence::{Evidence, Presence, TargetKind},
         plan::{Ending, Fate, Plan, PlannedContainer, PlannedMount, PlannedVolume},
         verdict::{Finding, Severity},
@@ -161,11 +161,7 @@ async fn hypothetical(
     let dangling =
         volumes.iter().filter(|volume| !used.contains(volume.name.as_str())).map(|volume| PlannedVolume {
             volume: (*volume).clone(),
-            fate: if volume.labelled_anonymous() || is_engine_made(&volume.name) {
-                Fate::Detached
-            } else {
-                Fate::Survives
-            },
+            fate: if volume.is_anonymous() { Fate::Detached } else { Fate::Survives },
             cause: "no container uses it".to_owned(),
             used_by: Vec::new(),
         });

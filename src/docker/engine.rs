@@ -12,7 +12,9 @@ use super::{
     dial::{self, EngineError, Transport},
     endpoint::Endpoint,
 };
-use crate::model::container::{Container, ContainerSummary, Labels, Mount, MountKind, State, Volume, label};
+use crate::model::container::{
+    Container, ContainerSummary, Labels, Mount, MountKind, State, Volume, is_engine_made, label,
+};
 
 /// How long one request may take before we say that the engine does not answer. Archives have no limit.
 const REQUEST_LIMIT: Duration = Duration::from_secs(60);
@@ -430,12 +432,6 @@ impl InspectedMount {
             writable: self.writable,
         }
     }
-}
-
-/// Whether a volume's name has the shape of those that the engine makes up: 64 hexadecimal digits.
-#[must_use]
-pub fn is_engine_made(name: &str) -> bool {
-    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 #[derive(Deserialize)]

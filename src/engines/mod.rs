@@ -186,31 +186,13 @@ fn is_plain(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::container::State;
 
     pub(crate) fn container(image: &str, environment: &[&str], command: &[&str]) -> Container {
         Container {
-            id: "1".into(),
-            name: "db".into(),
             image: image.into(),
-            image_id: String::new(),
-            state: State::Running,
-            labels: Default::default(),
             environment: environment.iter().map(|&pair| pair.to_owned()).collect(),
             command: command.iter().map(|&word| word.to_owned()).collect(),
-            working_dir: String::new(),
-            user: String::new(),
-            mounts: Vec::new(),
-            declared_volumes: Vec::new(),
-            size_rw: None,
-            upper_dir: None,
-            auto_remove: false,
-            stop_timeout: None,
-            stop_signal: None,
-            created: String::new(),
-            started: String::new(),
-            memory_limit: 0,
-            read_only_root: false,
+            ..Container::sample("1", "db")
         }
     }
 

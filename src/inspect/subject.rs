@@ -11,10 +11,7 @@ use super::{
 use crate::{
     docker::{archive::Place, engine::Engine},
     engines::{self, Kind},
-    model::{
-        evidence::{TargetKind, TargetRef},
-        plan::PlannedContainer,
-    },
+    model::{evidence::TargetRef, plan::PlannedContainer},
 };
 
 /// A container, its processes, and what its servers said.
@@ -66,14 +63,7 @@ impl<'a> Subject<'a> {
     }
 
     pub(super) fn target(&self) -> TargetRef {
-        let container = &self.planned.container;
-        TargetRef {
-            kind: TargetKind::Container,
-            id: container.id.clone(),
-            name: container.name.clone(),
-            project: container.project().map(str::to_owned),
-            service: container.service().map(str::to_owned),
-        }
+        TargetRef::of_container(&self.planned.container)
     }
 
     /// What the running server of a kind says; asked once.

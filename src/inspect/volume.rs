@@ -15,9 +15,9 @@ use crate::{
         recognise::{is_literal, is_tool_cache},
     },
     model::{
-        container::{Labels, MountKind, Volume, label},
+        container::{MountKind, Volume},
         coverage::Coverage,
-        evidence::{Contents, Evidence, Location, Presence, TargetKind, TargetRef},
+        evidence::{Contents, Evidence, Location, Presence, TargetRef},
         plan::Fate,
     },
 };
@@ -205,7 +205,7 @@ pub(super) async fn unattached(engine: &Engine, volumes: &[(&Volume, Fate)]) -> 
     let looks = volumes.iter().enumerate().map(|(index, (volume, fate))| async move {
         let place = helper_ref.volume(index);
         let spot = volume_spot(volume, *fate);
-        let target = target(&volume.name, &volume.labels);
+        let target = TargetRef::of_volume(&volume.name, &volume.labels);
         match search(&place, "/", &spot).await {
             Contained::Nothing => Vec::new(),
             Contained::Files { count, bytes, newest } => {
@@ -231,24 +231,15 @@ pub(super) async fn unattached(engine: &Engine, volumes: &[(&Volume, Fate)]) -> 
 }
 
 fn one_unseen(volume: &Volume, fate: Fate, cause: &str) -> Evidence {
-    unseen(target(&volume.name, &volume.labels), "/", &volume_spot(volume, fate), cause.to_owned())
+    unseen(
+        TargetRef::of_volume(&volume.name, &volume.labels),
+        "/",
+        &volume_spot(volume, fate),
+        cause.to_owned(),
+    )
 }
 
 fn volume_spot(volume: &Volume, fate: Fate) -> Spot {
-    let location = if volume.labelled_anonymous() || crate::docker::engine::is_engine_made(&volume.name) {
-        Location::AnonymousVolume
-    } else {
-        Location::NamedVolume
-    };
+    let location = if volume.is_anonymous() { Location::AnonymousVolume } else { Location::NamedVolume };
     Spot { location, root: "/".to_owned(), volume: Some(volume.name.clone()), fate }
-}
-
-fn target(name: &str, labels: &Labels) -> TargetRef {
-    TargetRef {
-        kind: TargetKind::Volume,
-        id: name.to_owned(),
-        name: name.to_owned(),
-        project: labels.get(label::PROJECT).cloned(),
-        service: None,
-    }
 }

@@ -186,6 +186,48 @@ impl Volume {
     pub fn labelled_anonymous(&self) -> bool {
         self.labels.contains_key(label::ANONYMOUS)
     }
+
+    /// Whether nobody named it, as far as it shows: not every engine labels what it names.
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        self.labelled_anonymous() || is_engine_made(&self.name)
+    }
+}
+
+/// Whether a volume's name has the shape of those that the engine makes up: 64 hexadecimal digits.
+#[must_use]
+pub fn is_engine_made(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+impl Container {
+    /// A running container of which a test sets what it is about.
+    pub(crate) fn sample(id: &str, name: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            image: String::new(),
+            image_id: String::new(),
+            state: State::Running,
+            labels: Labels::new(),
+            environment: Vec::new(),
+            command: Vec::new(),
+            working_dir: String::new(),
+            user: String::new(),
+            mounts: Vec::new(),
+            declared_volumes: Vec::new(),
+            size_rw: None,
+            upper_dir: None,
+            auto_remove: false,
+            stop_timeout: None,
+            stop_signal: None,
+            created: String::new(),
+            started: String::new(),
+            memory_limit: 0,
+            read_only_root: false,
+        }
+    }
 }
 
 /// Label names of docker, compose and our own.

@@ -3,7 +3,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{coverage::Coverage, plan::Fate};
+use super::{
+    container::{Container, Labels, label},
+    coverage::Coverage,
+    plan::Fate,
+};
 
 /// Where data lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -26,6 +30,30 @@ pub struct TargetRef {
     pub name: String,
     pub project: Option<String>,
     pub service: Option<String>,
+}
+
+impl TargetRef {
+    #[must_use]
+    pub fn of_container(container: &Container) -> Self {
+        Self {
+            kind: TargetKind::Container,
+            id: container.id.clone(),
+            name: container.name.clone(),
+            project: container.project().map(str::to_owned),
+            service: container.service().map(str::to_owned),
+        }
+    }
+
+    #[must_use]
+    pub fn of_volume(name: &str, labels: &Labels) -> Self {
+        Self {
+            kind: TargetKind::Volume,
+            id: name.to_owned(),
+            name: name.to_owned(),
+            project: labels.get(label::PROJECT).cloned(),
+            service: None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

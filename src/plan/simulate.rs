@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::model::{
-    container::{Container, ContainerSummary, Mount, MountKind, State, Volume, label},
+    container::{Container, ContainerSummary, Mount, MountKind, State, Volume, is_engine_made, label},
     plan::{Ending, Fate, Plan, PlannedContainer, PlannedMount, PlannedVolume},
 };
 
@@ -264,7 +264,7 @@ fn mount_outcome(
                 return (Fate::Destroyed, "anonymous, and removed with the container".to_owned());
             }
             // Compose names a volume that a recreated container inherited; nobody else does.
-            let nameless = volume.is_some_and(Volume::labelled_anonymous) || is_engine_made(name);
+            let nameless = volume.map_or_else(|| is_engine_made(name), Volume::is_anonymous);
             if is_anonymous || nameless {
                 return (Fate::Detached, "anonymous, and left without a container".to_owned());
             }
@@ -293,11 +293,6 @@ fn device(volume: &Volume) -> Option<&str> {
 
 fn is_in_memory(volume: &Volume) -> bool {
     volume.options.get("type").is_some_and(|kind| kind == "tmpfs" || kind == "ramfs")
-}
-
-/// Whether a name has the shape of those that the engine makes up: 64 hexadecimal digits.
-fn is_engine_made(name: &str) -> bool {
-    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 #[cfg(test)]

@@ -2,29 +2,7 @@ use super::*;
 use crate::model::container::State;
 
 fn container(id: &str, state: State, mounts: Vec<Mount>) -> Container {
-    Container {
-        id: id.into(),
-        name: format!("{id}-name"),
-        image: String::new(),
-        image_id: String::new(),
-        state,
-        labels: Default::default(),
-        environment: Vec::new(),
-        command: Vec::new(),
-        working_dir: String::new(),
-        user: String::new(),
-        mounts,
-        declared_volumes: Vec::new(),
-        size_rw: None,
-        upper_dir: None,
-        auto_remove: false,
-        stop_timeout: None,
-        stop_signal: None,
-        created: String::new(),
-        started: String::new(),
-        memory_limit: 0,
-        read_only_root: false,
-    }
+    Container { state, mounts, ..Container::sample(id, &format!("{id}-name")) }
 }
 
 fn mount(kind: MountKind, volume: &str) -> Mount {

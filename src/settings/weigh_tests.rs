@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     model::{
-        container::{Container, Labels, State, Volume},
+        container::{Container, Labels, Volume},
         coverage::Coverage,
         evidence::{Contents, Presence, TargetRef},
         plan::{Ending, PlannedContainer, PlannedVolume},
@@ -15,27 +15,9 @@ const FOLDER: &str = "/srv/shop";
 fn container(labels: &[(&str, &str)]) -> Container {
     let compose = [(label::PROJECT, "shop"), (label::SERVICE, "db"), (label::WORKING_DIR, FOLDER)];
     Container {
-        id: "1".into(),
-        name: "shop-db-1".into(),
         image: "postgres:15".into(),
-        image_id: String::new(),
-        state: State::Running,
         labels: compose.iter().chain(labels).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
-        environment: Vec::new(),
-        command: Vec::new(),
-        working_dir: String::new(),
-        user: String::new(),
-        mounts: Vec::new(),
-        declared_volumes: Vec::new(),
-        size_rw: None,
-        upper_dir: None,
-        auto_remove: false,
-        stop_timeout: None,
-        stop_signal: None,
-        created: String::new(),
-        started: String::new(),
-        memory_limit: 0,
-        read_only_root: false,
+        ..Container::sample("1", "shop-db-1")
     }
 }
 
