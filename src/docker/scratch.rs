@@ -204,7 +204,8 @@ fn here() -> &'static str {
         let boot = std::fs::read("/proc/sys/kernel/random/boot_id");
         let space = std::fs::read_link("/proc/self/ns/pid");
         let (Ok(boot), Ok(space)) = (boot, space) else { return "elsewhere".to_owned() };
-        let digest = Sha256::new().chain_update(boot).chain_update(space.as_os_str().as_encoded_bytes()).finalize();
+        let digest =
+            Sha256::new().chain_update(boot).chain_update(space.as_os_str().as_encoded_bytes()).finalize();
         digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
     })
 }

@@ -5,6 +5,7 @@
 //! any instant leaves a whole snapshot or a leftover, which the next writer removes.
 
 mod catalogue;
+mod coverage;
 mod lock;
 mod outcome;
 pub mod retention;
@@ -18,6 +19,7 @@ use std::{
 };
 
 pub use catalogue::{Listing, Stored, Unreadable};
+pub use coverage::coverage;
 pub use lock::Holder;
 pub use outcome::Outcome;
 pub use verify::{FileFault, fault_of, verify_files};
