@@ -9,10 +9,7 @@ use clap::{Args, ValueEnum};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 
-use super::{
-    app::{App, Failure},
-    proved,
-};
+use super::app::{App, Failure};
 use crate::{
     docker::engine::{Engine, is_helper},
     docker::error::EngineError,
@@ -88,7 +85,6 @@ pub async fn run(app: &App, arguments: &AuditArgs) -> Result<Exit, Failure> {
     let settings = Settings::load_for(app, &plan)?;
     let mut evidence = inspect::inspect(&app.engine, &plan, Depth::Everything).await;
     settings.cover(app, &plan, &mut evidence).await;
-    proved::cover(app, &settings, &plan, &mut evidence).await;
     let judgement = judge::judge(&plan, &evidence, |seen| settings.stance(&plan, seen, &[]));
     let worst = judgement.findings.iter().filter(|f| f.suppressed.is_none()).map(|f| f.severity).max();
     match arguments.format {

@@ -3,7 +3,7 @@
 use super::{
     app::{App, Failure},
     prompt::{self, Choice, Offers},
-    proved, save,
+    save,
 };
 use crate::{
     act::{events::Watch, handover},
@@ -60,7 +60,6 @@ pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
     let settings = Settings::load_for(app, &plan)?;
     let mut evidence = inspect::inspect(&app.engine, &plan, Depth::Threatened).await;
     settings.cover(app, &plan, &mut evidence).await;
-    proved::cover(app, &settings, &plan, &mut evidence).await;
     let accepted = parsed.own.accept_loss.as_slice();
     let judgement = judge::judge(&plan, &evidence, |seen| settings.stance(&plan, seen, accepted));
     let mut case =

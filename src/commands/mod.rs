@@ -7,7 +7,6 @@ pub mod config;
 pub mod dispatch;
 pub mod guard;
 mod prompt;
-mod proved;
 mod save;
 pub mod snapshots;
 pub mod take;

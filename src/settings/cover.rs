@@ -22,7 +22,17 @@ use crate::{
         plan::Plan,
         policy::{BackupSource, Selector},
     },
+    store::{self, Store, Stored},
 };
+
+/// What the store holds. Where it cannot be read, it backs nothing up.
+fn snapshots(app: &App) -> std::sync::Arc<Vec<Stored>> {
+    let listed = place::home(&app.environment)
+        // Only to look: where there is no store, none is made.
+        .filter(|home| home.join("snapshots").is_dir())
+        .and_then(|home| Store::open(&home).ok()?.list().ok());
+    std::sync::Arc::new(listed.map(|listing| listing.snapshots).unwrap_or_default())
+}
 
 /// One place to look into for one body of data.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,10 +53,19 @@ impl Settings {
         let looks: Vec<Vec<Look>> =
             (0..evidence.len()).map(|index| self.looks(plan, evidence, index)).collect();
         let memory = place::home(&app.environment).map(|home| home.join("cache/backups.json"));
+        let snapshots = snapshots(app);
         for (seen, looks) in evidence.iter_mut().zip(looks) {
-            if looks.is_empty() {
+            let kept = seen.presence == Presence::Found && seen.engine.is_some() && !snapshots.is_empty();
+            if looks.is_empty() && !kept {
                 continue;
             }
+            let created = match &seen.volume {
+                Some(name) if kept => {
+                    app.engine.volume(name).await.ok().flatten().map(|volume| volume.created)
+                }
+                Some(_) | None => None,
+            };
+            let snapshots = if kept { std::sync::Arc::clone(&snapshots) } else { Default::default() };
             let (max_age, origin) = self.weigh(plan, seen).max_backup_age;
             let max_age = match max_age {
                 Ok(max_age) => max_age,
@@ -62,6 +81,7 @@ impl Settings {
                 looks
                     .iter()
                     .map(|look| look_into(look, &copy, &limits))
+                    .chain(store::coverage(&snapshots, &copy, created.as_deref(), limits.max_age, limits.now))
                     .min_by_key(|found| rank(found.status))
             });
             seen.coverage = match work.await {

@@ -19,7 +19,7 @@ use std::{
 };
 
 pub use catalogue::{Listing, Stored, Unreadable};
-pub use coverage::Subject;
+pub use coverage::coverage;
 pub use lock::Holder;
 pub use outcome::Outcome;
 pub use verify::{FileFault, fault_of, verify_files};
