@@ -19,7 +19,7 @@ use support::{Engine, Stack, unique};
 #[path = "plan_events/scenarios.rs"]
 mod scenarios;
 
-use scenarios::{EVERYWHERE, SCENARIOS, Scenario};
+use scenarios::{EVERYWHERE, OF_2_26, SCENARIOS, Scenario};
 
 /// How long the engine may take to tell of an end that it brings about by itself (`--rm`).
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -228,9 +228,12 @@ fn play(engine: &Engine, scenario: &Scenario) -> Result<(), String> {
 }
 
 fn play_all(engine: &Engine, which: impl Fn(&Scenario) -> bool) {
+    play_these(engine, SCENARIOS.iter().filter(|scenario| which(scenario)));
+}
+
+fn play_these<'a>(engine: &Engine, scenarios: impl Iterator<Item = &'a Scenario>) {
     let only = std::env::var("DBSAFE_SCENARIO").ok();
-    let wanted =
-        SCENARIOS.iter().filter(|s| which(s) && only.as_ref().is_none_or(|part| s.name.contains(part)));
+    let wanted = scenarios.filter(|scenario| only.as_ref().is_none_or(|part| scenario.name.contains(part)));
     let wrong: Vec<String> = wanted.filter_map(|scenario| play(engine, scenario).err()).collect();
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
@@ -287,5 +290,7 @@ fn the_same_with_the_containerd_image_store() {
 
 #[test]
 fn the_same_with_compose_2_26() {
-    play_all(&Engine::start("28", "2.26"), |s| is_everywhere(s) && s.command.contains("compose"));
+    let engine = Engine::start("28", "2.26");
+    let common = SCENARIOS.iter().filter(|s| is_everywhere(s) && s.command.contains("compose"));
+    play_these(&engine, common.chain(OF_2_26));
 }

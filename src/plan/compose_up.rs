@@ -10,6 +10,7 @@ use super::{
     project::{Project, ProjectVolume},
     service::Service,
     simulate::{Does, Step, VolumeStep},
+    version::Version,
 };
 use crate::model::{
     container::{ContainerSummary, Labels, Volume, label},
@@ -65,6 +66,7 @@ enum Policy {
 struct Planner<'a> {
     up: &'a ComposeUp,
     project: &'a Project,
+    version: &'a Version,
     observed: &'a Observed,
     volumes: &'a BTreeMap<String, Volume>,
     steps: Steps,
@@ -83,7 +85,8 @@ pub(super) fn up(
         // These commands need the files; compose refuses without.
         return Steps::default();
     };
-    let mut planner = Planner { up, project, observed, volumes, steps: Steps::default() };
+    let mut planner =
+        Planner { up, project, version: &known.version, observed, volumes, steps: Steps::default() };
     let of_project = listed(all, &project.name, true);
     let services = planner.services();
     planner.providers(&services);
@@ -132,7 +135,7 @@ impl Planner<'_> {
             Policy::Never
         } else if named && up.how != UpKind::Run && up.force_recreate {
             Policy::Force("--force-recreate")
-        } else if named && up.how != UpKind::Run && up.renew_volumes {
+        } else if named && up.how != UpKind::Run && up.renew_volumes && self.version.renewal_forces() {
             Policy::Force("-V replaces it")
         } else if !named && up.always_recreate_deps {
             Policy::Force("--always-recreate-deps")
@@ -201,13 +204,18 @@ impl Planner<'_> {
                 }
             }
         }
-        // Who shares a namespace or volumes with a replaced container is replaced after it.
+        // Who shares a namespace or volumes with a replaced container is replaced after it; in earlier versions,
+        // who depends on it.
         loop {
             let more: Vec<(String, String)> = services
                 .iter()
                 .filter(|name| !replaced.contains(*name) && self.policy(name) != Policy::Never)
                 .filter_map(|name| {
-                    let parents = self.project.services.get(name)?.parents();
+                    let own = self.project.services.get(name)?;
+                    let mut parents = own.parents();
+                    if self.version.replaces_dependants() {
+                        parents.extend(own.depends_on.keys().cloned());
+                    }
                     Some((name.clone(), parents.into_iter().find(|parent| replaced.contains(parent))?))
                 })
                 .collect();
@@ -217,8 +225,8 @@ impl Planner<'_> {
             for (name, parent) in more {
                 for container in of(&name) {
                     let reason = Reason {
-                        cause: format!("it shares a namespace or volumes with {parent}, which is replaced"),
-                        certain: false,
+                        cause: format!("service {name} goes with {parent}, which is replaced"),
+                        certain: self.version.replaces_dependants(),
                     };
                     reasons.insert(container.id.clone(), reason);
                 }

@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Version {
     text: String,
-    number: (u32, u32),
+    number: (u32, u32, u32),
 }
 
 impl Version {
@@ -12,7 +12,8 @@ impl Version {
     pub(super) fn read(text: &str) -> Self {
         let text = text.trim().trim_start_matches('v').to_owned();
         let mut parts = text.split(['.', '-', '+']).map(|part| part.parse().unwrap_or(0));
-        let number = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+        let mut number = || parts.next().unwrap_or(0);
+        let number = (number(), number(), number());
         Self { text, number }
     }
 
@@ -28,17 +29,28 @@ impl Version {
     /// Until 2.29, `-p NAME down SERVICE` with an unknown service goes down with *everything*: the list of
     /// services is empty once the unknown ones are taken out. Later ones do nothing.
     pub(super) fn takes_all_for_unknown_services(&self) -> bool {
-        self.number < (2, 30)
+        self.number < (2, 30, 0)
     }
 
     /// Until 2.28, a one-off is an orphan like any other container: where its service is unknown.
     pub(super) fn knows_ended_one_offs(&self) -> bool {
-        self.number >= (2, 29)
+        self.number >= (2, 29, 0)
     }
 
     /// From 2.30 on, a container without a service's label has its own name for a service.
     pub(super) fn names_nameless_services(&self) -> bool {
-        self.number >= (2, 30)
+        self.number >= (2, 30, 0)
+    }
+
+    /// Until 2.29.3, whatever depends on a replaced service is replaced after it; since, it is stopped and started
+    /// where its dependency says `restart`.
+    pub(super) fn replaces_dependants(&self) -> bool {
+        self.number < (2, 29, 4)
+    }
+
+    /// Until 2.29.2, `up -V` replaces nothing that is up to date.
+    pub(super) fn renewal_forces(&self) -> bool {
+        self.number >= (2, 29, 3)
     }
 }
 
@@ -49,10 +61,10 @@ mod tests {
     #[test]
     fn every_form_of_a_version_is_read() {
         for (text, number) in [
-            ("2.26.1-4\n", (2, 26)),
-            ("v2.40.3-desktop.1", (2, 40)),
-            ("5.6.1", (5, 6)),
-            ("2.30+ds1", (2, 30)),
+            ("2.26.1-4\n", (2, 26, 1)),
+            ("v2.40.3-desktop.1", (2, 40, 3)),
+            ("5.6.1", (5, 6, 1)),
+            ("2.30+ds1", (2, 30, 0)),
         ] {
             assert_eq!(Version::read(text).number, number, "{text}");
             assert_eq!(Version::read(text).doubt(), None, "{text}");

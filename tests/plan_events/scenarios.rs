@@ -702,6 +702,39 @@ services:
     },
 ];
 
+/// What Compose 2.26 does otherwise.
+pub(crate) const OF_2_26: &[Scenario] = &[
+    Scenario {
+        name: "an unknown service in label mode takes everything",
+        yaml: TWO,
+        command: "compose -p P down tpyo",
+        expect: &["destroyed P-db-1", "destroyed P-web-1"],
+        ..PLAIN
+    },
+    Scenario {
+        name: "one-offs of unknown services: running ones go",
+        yaml: TWO,
+        before: &[
+            "compose up -d",
+            "compose run -d --name P-x db sleep infinity",
+            "edit   db: =>   other:",
+            "edit depends_on: [ db ] => labels: []",
+        ],
+        command: "compose down --remove-orphans",
+        expect: &["destroyed P-db-1", "destroyed P-web-1", "destroyed P-x"],
+        ..PLAIN
+    },
+    Scenario {
+        name: "up replaces dependants, too",
+        yaml: TWO,
+        before: &["compose up -d", "edit   db: =>   db:\n    labels: [ changed ]"],
+        command: "compose up -d",
+        expect: &["destroyed P-db-1", "destroyed P-web-1"],
+        ..PLAIN
+    },
+    Scenario { name: "-V forces nothing", yaml: TWO, command: "compose up -d -V", expect: &[], ..PLAIN },
+];
+
 /// Those that are also played on the other engines and with the older Compose.
 pub(crate) const EVERYWHERE: &[&str] = &[
     "down",
@@ -720,8 +753,7 @@ pub(crate) const EVERYWHERE: &[&str] = &[
     "kill takes one-offs",
     "a restart takes dependants along that say so",
     "up of what is up to date",
-    "up after a change replaces and hands the volumes on",
-    "-V",
+    "--force-recreate of one",
     "up scales down",
     "run replaces a dependency that changed",
     "docker rm -fv, one missing, one twice",
