@@ -1,5 +1,7 @@
 //! Snapshots on a real engine: what a command removed comes back whole, and a failure changes nothing.
 
+#![expect(clippy::unwrap_used, reason = "what a test cannot go on without ends it")]
+
 mod support;
 
 use std::{
