@@ -27,7 +27,7 @@ use crate::{
         document::{Document, SCHEMA_VERSION, Who, plan_rows},
         text, words,
     },
-    settings::Settings,
+    settings::{Settings, place},
     ui::{Paint, clean},
 };
 
@@ -55,7 +55,8 @@ pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
         }
         return Ok(handover::run_docker(&app.docker, &parsed.docker_arguments, &app.cancellation).await?);
     }
-    let model = ComposeSource::new(app.docker.clone(), app.environment.clone());
+    let memory = place::home(&app.environment).map(|home| home.join("cache/compose.json"));
+    let model = ComposeSource::new(app.docker.clone(), app.environment.clone(), memory);
     let plan = plan::plan(&parsed.operation, &app.engine, &model).await?;
     let settings = Settings::load_for(app, &plan)?;
     let mut evidence = inspect::inspect(&app.engine, &plan, Depth::Threatened).await;

@@ -1,6 +1,7 @@
 //! The Docker engine: which one, how to reach it, and what it says. Imports `model` and nothing else of ours.
 
 pub mod archive;
+mod compose_version;
 mod connector;
 pub mod control;
 pub mod dial;
@@ -11,6 +12,8 @@ pub mod error;
 pub mod events;
 pub mod exec;
 pub mod globals;
+pub mod processes;
 pub mod program;
 pub mod scratch;
 pub mod tar_stream;
+pub mod unchanged;

@@ -150,6 +150,12 @@ impl Helper {
         Place::new(&self.engine, &self.container, &format!("/v/{index}"))
     }
 
+    /// Above all the folders: `<index>/…` in it is the folder with that index.
+    #[must_use]
+    pub fn folders(&self) -> Place {
+        Place::new(&self.engine, &self.container, "/b")
+    }
+
     /// The root of the folder with this index.
     #[must_use]
     pub fn folder(&self, index: usize) -> Place {

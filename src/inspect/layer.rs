@@ -26,6 +26,8 @@ use crate::{
 /// Up to this many bytes a layer is streamed; a larger one is listed by `/changes` first, which costs a
 /// second but not a second per 300 MB.
 const STREAM_BYTES: u64 = 256 << 20;
+/// Up to this many bytes all layers are streamed at once.
+const TOGETHER_BYTES: u64 = 32 << 20;
 const STREAM_LIMITS: WalkLimits = WalkLimits { bytes: 1 << 30, time: Duration::from_secs(20) };
 /// Files of one layer that are opened for their first bytes.
 const MAX_OPENED: usize = 4000;
@@ -39,6 +41,8 @@ pub(super) struct Streams {
     helper: Option<Helper>,
     /// By container, which of the helper's folders is its layer.
     folders: HashMap<String, usize>,
+    /// The size of all of them.
+    bytes: u64,
 }
 
 impl Streams {
@@ -47,29 +51,49 @@ impl Streams {
     pub(super) async fn open(engine: &Engine, containers: &[&PlannedContainer], thorough: bool) -> Self {
         let mut sight = Sight::default();
         let mut folders = HashMap::new();
+        let mut bytes = 0;
         for planned in containers.iter().filter(|planned| thorough || planned.fate == Fate::Destroyed) {
             if let Some(folder) = streamed_folder(&planned.container) {
                 folders.insert(planned.container.id.clone(), sight.folders.len());
                 sight.folders.push(folder);
+                bytes += planned.container.size_rw.unwrap_or(0);
             }
         }
         // Without a helper (the engine's folder may be out of reach) `/changes` tells the same, later.
         let helper = if folders.is_empty() { None } else { Helper::create(engine, &sight).await.ok() };
-        Self { helper, folders }
+        Self { helper, folders, bytes }
     }
 
     /// Scans the layers of several containers at once, and lets go of the helper.
     pub(super) async fn scan(self, subjects: &[&Subject<'_>]) -> Vec<Scanned> {
-        let place = |subject: &Subject<'_>| {
-            let index = self.folders.get(&subject.planned.container.id)?;
-            Some(self.helper.as_ref()?.folder(*index))
-        };
-        let scans: Vec<_> = subjects.iter().map(|subject| scan_one(subject, place(subject))).collect();
+        let mut listed = self.together(subjects.len()).await;
+        let scans: Vec<_> = subjects
+            .iter()
+            .map(|subject| {
+                let index = self.folders.get(&subject.planned.container.id).copied();
+                let recogniser = index.and_then(|index| listed.get_mut(index).map(std::mem::take));
+                // A layer with bytes in it and no file is not to be believed: it is looked at alone.
+                let recogniser = recogniser.filter(|recogniser| recogniser.file_count > 0);
+                let place = index.and_then(|index| Some(self.helper.as_ref()?.folder(index)));
+                scan_one(subject, recogniser, place)
+            })
+            .collect();
         let scanned = stream::iter(scans).buffered(PARALLEL).collect().await;
         if let Some(helper) = self.helper {
             helper.remove_later();
         }
         scanned
+    }
+
+    /// All layers in one walk, where they are small; none where each is better looked at alone.
+    async fn together(&self, wanted: usize) -> Vec<Recogniser> {
+        match &self.helper {
+            Some(helper) if wanted > 1 && self.bytes <= TOGETHER_BYTES => {
+                let listed = listing::of_each(&helper.folders(), self.folders.len(), STREAM_LIMITS).await;
+                listed.ok().flatten().unwrap_or_default()
+            }
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -79,7 +103,10 @@ fn streamed_folder(container: &Container) -> Option<String> {
     container.upper_dir.clone().filter(|_| small)
 }
 
-async fn scan_one(subject: &Subject<'_>, place: Option<Place>) -> Scanned {
+async fn scan_one(subject: &Subject<'_>, listed: Option<Recogniser>, place: Option<Place>) -> Scanned {
+    if let Some(recogniser) = listed {
+        return Ok(hits(subject, recogniser, true));
+    }
     if let Some(place) = place
         && let Ok(listing) = listing::of(&place, "", STREAM_LIMITS).await
     {

@@ -62,6 +62,35 @@ async fn once(place: &Place, path: &str, limits: WalkLimits) -> Result<Listing, 
     Ok(Listing { recogniser, end })
 }
 
+/// Lists several folders in one walk of the folder above them, named `0`, `1` and so on: each archive costs the
+/// engine a mount of everything. `None` where not all was seen.
+///
+/// # Errors
+/// As `of`.
+pub(super) async fn of_each(
+    above: &Place,
+    count: usize,
+    limits: WalkLimits,
+) -> Result<Option<Vec<Recogniser>>, EngineError> {
+    let mut recognisers = Vec::new();
+    recognisers.resize_with(count, Recogniser::default);
+    let shared = Arc::new(Mutex::new(recognisers));
+    let seen = Arc::clone(&shared);
+    let visit = move |mut entry: Entry| {
+        let (index, below) = entry.path.split_once('/').unwrap_or((&entry.path, ""));
+        let index: Option<usize> = index.parse().ok();
+        entry.path = below.to_owned();
+        let mut recognisers = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(recogniser) = index.and_then(|index| recognisers.get_mut(index)) {
+            recogniser.see(as_seen(&entry));
+        }
+        ControlFlow::Continue(())
+    };
+    let end = above.walk("", limits, visit).await?;
+    let recognisers = std::mem::take(&mut *shared.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok((end == WalkEnd::Complete).then_some(recognisers))
+}
+
 /// An entry as the recogniser sees it.
 pub(super) fn as_seen(entry: &Entry) -> Seen<'_> {
     let form = match entry.kind {

@@ -28,7 +28,7 @@ use self::{
     volume::Contained,
 };
 use crate::{
-    docker::engine::Engine,
+    docker::{engine::Engine, processes},
     model::{
         container::Volume,
         evidence::{Evidence, Location, Presence},
@@ -54,9 +54,13 @@ pub async fn inspect(engine: &Engine, plan: &Plan, depth: Depth) -> Vec<Evidence
     let thorough = depth == Depth::Everything;
     let touched: Vec<&PlannedContainer> =
         plan.containers.iter().filter(|p| thorough || is_touched(p, &fates)).collect();
-    let looks = touched.iter().map(|planned| Subject::new(engine, planned, &fates, thorough));
     let (subjects, streams): (Vec<Subject<'_>>, _) = future::join(
-        stream::iter(looks).buffered(PARALLEL).collect(),
+        async {
+            // A panic there is a look that has told nothing: the engine is asked.
+            let on_this_host = tokio::task::spawn_blocking(processes::by_container).await.unwrap_or_default();
+            let new = |planned| Subject::new(engine, planned, &fates, thorough, &on_this_host);
+            stream::iter(touched.iter().copied().map(new)).buffered(PARALLEL).collect().await
+        },
         layer::Streams::open(engine, &touched, thorough),
     )
     .await;

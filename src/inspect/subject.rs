@@ -32,12 +32,14 @@ impl<'a> Subject<'a> {
         planned: &'a PlannedContainer,
         fates: &'a VolumeFates,
         thorough: bool,
+        on_this_host: &HashMap<String, Vec<String>>,
     ) -> Self {
-        let processes = if planned.container.state.has_processes() {
+        let id = &planned.container.id;
+        let processes = match on_this_host.get(id) {
+            _ if !planned.container.state.has_processes() => Vec::new(),
+            Some(processes) => processes.clone(),
             // Without it, image, environment and command say what may run.
-            engine.processes(&planned.container.id).await.unwrap_or_default()
-        } else {
-            Vec::new()
+            None => engine.processes(id).await.unwrap_or_default(),
         };
         Self { engine, planned, fates, processes, thorough, replies: Mutex::default() }
     }

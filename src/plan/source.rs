@@ -1,7 +1,7 @@
 //! Asks compose for its model of the project. Asked once; the second look, right before the hand-over, takes
 //! the same model and lists the engine anew.
 
-use std::{collections::BTreeMap, ffi::OsString, time::Duration};
+use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, time::Duration};
 
 use tokio::sync::OnceCell;
 
@@ -27,6 +27,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub struct ComposeSource {
     docker: DockerProgram,
     environment: Environment,
+    /// Our own file that remembers the plugin's version.
+    memory: Option<PathBuf>,
     program: OnceCell<ComposeProgram>,
     known: OnceCell<Known>,
     hashes: OnceCell<BTreeMap<String, String>>,
@@ -54,11 +56,11 @@ impl<'a> Request<'a> {
 }
 
 impl ComposeSource {
-    /// Nothing is run yet.
+    /// Nothing is run yet. `memory` is our own file, to remember the plugin's version in.
     #[must_use]
-    pub fn new(docker: DockerProgram, environment: Environment) -> Self {
+    pub fn new(docker: DockerProgram, environment: Environment, memory: Option<PathBuf>) -> Self {
         let (program, known, hashes) = Default::default();
-        Self { docker, environment, program, known, hashes, input: None }
+        Self { docker, environment, memory, program, known, hashes, input: None }
     }
 
     /// What was read from our standard input, where the compose file comes from there (`-f -`).
@@ -95,8 +97,8 @@ impl ComposeSource {
     }
 
     async fn ask_version(&self) -> Result<Version, PlanError> {
-        let output = self.run(&words(&["version", "--short"]), &[]).await?;
-        Ok(Version::read(&String::from_utf8_lossy(&output.stdout)))
+        let said = self.program().await?.version(self.memory.as_deref()).await?;
+        Ok(Version::read(&said))
     }
 
     async fn ask_scope(&self, request: &Request<'_>) -> Result<Scope, PlanError> {
@@ -192,9 +194,11 @@ impl ComposeSource {
     }
 
     async fn run(&self, arguments: &[OsString], input: &[u8]) -> Result<NestedOutput, PlanError> {
-        let program =
-            self.program.get_or_try_init(|| async { self.docker.compose(&self.environment) }).await?;
-        Ok(program.output_with_input(arguments, input, LIMIT).await?)
+        Ok(self.program().await?.output_with_input(arguments, input, LIMIT).await?)
+    }
+
+    async fn program(&self) -> Result<&ComposeProgram, PlanError> {
+        Ok(self.program.get_or_try_init(|| async { self.docker.compose(&self.environment) }).await?)
     }
 }
 

@@ -1,7 +1,6 @@
 //! What large backup files were found to be, so that a guarded command does not read the same gigabytes again.
 //!
-//! A file is the same while its size, its inode and both its time stamps are: the change time cannot be set by
-//! programs, so a file that was written to is always read anew. Elsewhere than on Unix, every file is.
+//! A file that was written to is always read anew.
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
@@ -9,6 +8,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::{BackupFile, check_file};
+use crate::docker::unchanged::FileIdentity;
 
 /// Smaller files are read faster than remembered.
 const SMALLEST: u64 = 16 << 20;
@@ -32,30 +32,9 @@ struct Remembered {
 /// What must be as it was.
 #[derive(PartialEq, Eq, Serialize, Deserialize)]
 struct Same {
-    size: u64,
-    inode: (u64, u64),
-    modified: (i64, i64),
-    changed: (i64, i64),
+    file: FileIdentity,
     /// Wall clocks were read in it.
     zone: Option<String>,
-}
-
-#[cfg(unix)]
-fn same(path: &Path, zone: &TimeZone) -> Option<Same> {
-    use std::os::unix::fs::MetadataExt as _;
-    let file = fs::metadata(path).ok()?;
-    Some(Same {
-        size: file.size(),
-        inode: (file.dev(), file.ino()),
-        modified: (file.mtime(), file.mtime_nsec()),
-        changed: (file.ctime(), file.ctime_nsec()),
-        zone: zone.iana_name().map(str::to_owned),
-    })
-}
-
-#[cfg(not(unix))]
-fn same(_path: &Path, _zone: &TimeZone) -> Option<Same> {
-    None
 }
 
 /// As `check_file`, from memory where the file is large and the same. `memory` is our own file.
@@ -63,7 +42,8 @@ fn same(_path: &Path, _zone: &TimeZone) -> Option<Same> {
 /// # Errors
 /// Where the file could not be read.
 pub(super) fn check(path: &Path, zone: &TimeZone, memory: Option<&Path>) -> io::Result<BackupFile> {
-    let same = same(path, zone).filter(|same| same.size >= SMALLEST);
+    let large = FileIdentity::of(path).filter(|file| file.size >= SMALLEST);
+    let same = large.map(|file| Same { file, zone: zone.iana_name().map(str::to_owned) });
     let (Some(before), Some(memory), Some(name)) = (same, memory, path.to_str()) else {
         return check_file(path, zone);
     };
