@@ -226,7 +226,8 @@ pub(super) async fn unattached(engine: &Engine, volumes: &[(&Volume, Fate)]) -> 
         }
     });
     let found: Vec<Vec<Evidence>> = stream::iter(looks).buffered(PARALLEL).collect().await;
-    helper.remove_later();
+    // Now and not later: as long as it is there, the engine takes the volumes for in use.
+    helper.remove().await;
     found.into_iter().flatten().collect()
 }
 
