@@ -124,29 +124,6 @@ fn a_project_comes_back_as_compose_knows_it() {
 }
 
 #[test]
-fn every_acknowledged_row_is_there_after_an_undo() {
-    let (engine, home, container) = (Engine::usual(), Home::new(), postgres());
-    engine.psql(&container.name, "create table acks(id serial primary key)");
-    let script =
-        "while :; do echo 'insert into acks default values returning id;'; done | psql -XAtq -U postgres";
-    let client = engine.spawn(&["exec", &container.name, "sh", "-c", script]);
-    let client = std::thread::spawn(move || client.wait_with_output().unwrap());
-    engine.wait_for(
-        &container.name,
-        &["sh", "-c", "psql -XAtq -U postgres -c 'select 1 from acks limit 1' | grep 1"],
-    );
-    save_and_remove(&home, &container).expect(0);
-    let output = client.join().unwrap();
-    let acknowledged: Vec<u64> =
-        String::from_utf8_lossy(&output.stdout).lines().filter_map(|line| line.parse().ok()).collect();
-    let (first, last) = (acknowledged[0], acknowledged[acknowledged.len() - 1]);
-    home.run(&["undo"]).expect(0);
-    engine.wait_for_postgres(&container.name);
-    let kept = format!("select count(*) from acks where id between {first} and {last}");
-    assert_eq!(engine.psql(&container.name, &kept), acknowledged.len().to_string());
-}
-
-#[test]
 fn a_server_that_refuses_the_dump_stops_everything() {
     let (engine, home, container) = (Engine::usual(), Home::new(), postgres());
     // A table whose file is not where the catalogue says: reading it fails.

@@ -15,7 +15,7 @@ use crate::{
         coverage::CoverageStatus,
         evidence::{Evidence, Presence},
         operation::Operation,
-        plan::Plan,
+        plan::{Fate, Plan},
         policy::AcceptLoss,
         verdict::{Severity, Verdict},
     },
@@ -72,7 +72,8 @@ pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
         return Ok(case.show_plan().await);
     }
     let save = match case.judgement.verdict {
-        Verdict::Allow | Verdict::Warn => false,
+        // Asked for in so many words: a covered database is saved, too.
+        Verdict::Allow | Verdict::Warn => parsed.own.snapshot && case.takes_data(),
         Verdict::Block | Verdict::Undetermined
             if parsed.own.snapshot && case.plan.undetermined.is_empty() =>
         {
@@ -174,6 +175,12 @@ impl Case<'_> {
             own.into_iter().any(|finding| finding.severity >= Severity::High && finding.suppressed.is_none())
         };
         self.evidence.iter().filter(blocks).collect()
+    }
+
+    /// Whether data goes, at risk or not.
+    fn takes_data(&self) -> bool {
+        let goes = |seen: &Evidence| seen.presence == Presence::Found && seen.fate >= Fate::Detached;
+        self.evidence.iter().any(goes)
     }
 
     /// The headline of a block.
