@@ -322,7 +322,12 @@ impl Draft {
             let artifact = self.open(&format!("volume-{index}-{}.tar.zst", plain_name(&name)))?;
             let sight = Sight { volumes: vec![name.clone()], ..Sight::default() };
             let helper = Helper::create(request.engine, &sight).await?;
+            let sizing = (size.is_none() && request.progress.is_seen())
+                .then(|| tell_size(request.engine.clone(), name.clone(), Arc::clone(&request.progress)));
             let copied = copy::download(&helper.volume(0), "", artifact, &request.progress).await;
+            if let Some(sizing) = sizing {
+                sizing.abort();
+            }
             helper.remove().await;
             let (written, census) = copied?;
             let mut artifact = artifact_of(written, ArtifactKind::PhysicalCopy, "tar.zst");
@@ -490,6 +495,16 @@ fn concerned<'a>(request: &'a Request<'_>) -> impl Iterator<Item = &'a PlannedCo
 }
 
 /// Whether the command takes this data away, and it is worth a dump.
+/// Finds out beside the copy how large the volume is, which may take the engine as long.
+fn tell_size(engine: Engine, volume: String, progress: Arc<dyn Progress>) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move {
+        // Without it there is no time left to show, and nothing else is amiss.
+        if let Ok(Some(bytes)) = engine.volume_bytes(&volume).await {
+            progress.total(bytes);
+        }
+    })
+}
+
 fn is_at_stake(evidence: &Evidence) -> bool {
     let there = !matches!(evidence.presence, Presence::Empty { .. });
     there && evidence.fate != Fate::Survives && evidence.target.kind == TargetKind::Container
@@ -563,6 +578,7 @@ fn artifact_of(written: Written, kind: ArtifactKind, format: &str) -> Artifact {
         bytes: written.bytes,
         content_bytes: written.content_bytes,
         sha256: written.sha256,
+        milliseconds: written.milliseconds,
         database: None,
         parent: None,
         root: None,

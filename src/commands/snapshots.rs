@@ -287,8 +287,13 @@ fn show(stored: &Stored, now: Timestamp) -> String {
         }
         for artifact in &item.artifacts {
             let database = artifact.database.as_deref().map(|name| format!(" of {name}")).unwrap_or_default();
-            let line =
-                format!("  {}  {}{database}, {}", artifact.file, artifact.format, size(artifact.bytes));
+            let seconds = std::time::Duration::from_millis(artifact.milliseconds).as_secs_f64();
+            let line = format!(
+                "  {}  {}{database}, {}, made in {seconds:.1} s",
+                artifact.file,
+                artifact.format,
+                size(artifact.bytes)
+            );
             lines.push(clean(&line));
         }
         for clause in &item.not_kept {

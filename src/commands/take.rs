@@ -81,7 +81,7 @@ pub async fn snapshot(app: &App, arguments: &SnapshotArgs, out: &mut dyn Write) 
     let plan = targets::plan_for(&app.engine, &targets)
         .await
         .map_err(|error| save::not_saved("no snapshot was taken", &error))?;
-    let evidence = inspect::inspect(&app.engine, &plan, Depth::Everything).await;
+    let evidence = inspect::inspect(&app.engine, &plan, Depth::Copied).await;
     let engine = app.engine_ref().await;
     let request = snapshot::Request {
         engine: &app.engine,

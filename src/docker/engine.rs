@@ -163,6 +163,33 @@ impl Engine {
         }
     }
 
+    /// How many bytes are in a volume; `None` where its driver does not tell. The engine counts them file by file, in
+    /// every volume.
+    ///
+    /// # Errors
+    /// Where the engine does not answer, or not in JSON that we understand.
+    pub async fn volume_bytes(&self, name: &str) -> Result<Option<u64>, EngineError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct DiskUsage {
+            volumes: Null<Vec<Measured>>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Measured {
+            name: String,
+            usage_data: Null<Usage>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Usage {
+            size: i64,
+        }
+        let usage: DiskUsage = self.transport.get_json("/system/df?type=volume").await?;
+        let own = usage.volumes.unwrap_or_default().into_iter().find(|volume| volume.name == name);
+        Ok(own.and_then(|volume| volume.usage_data).and_then(|usage| u64::try_from(usage.size).ok()))
+    }
+
     /// The command lines of a running container's processes, as the host's `ps` shows them.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ use self::{
     volume::Contained,
 };
 use crate::{
-    docker::{engine::Engine, processes},
+    docker::{archive::WalkLimits, engine::Engine, processes},
     model::{
         container::Volume,
         evidence::{Evidence, Location, Presence},
@@ -46,19 +46,31 @@ pub enum Depth {
     Threatened,
     /// Everything, as an audit does.
     Everything,
+    /// Everything, but a large volume is not searched to its end: all of it is about to be copied, and only how
+    /// a copy is proved depends on what is seen.
+    Copied,
+}
+
+impl Depth {
+    fn search(self) -> WalkLimits {
+        match self {
+            Self::Threatened | Self::Everything => listing::SEARCH,
+            Self::Copied => listing::QUICK,
+        }
+    }
 }
 
 /// Looks at everything that the plan touches.
 pub async fn inspect(engine: &Engine, plan: &Plan, depth: Depth) -> Vec<Evidence> {
     let fates: VolumeFates = plan.volumes.iter().map(|p| (p.volume.name.clone(), p.fate)).collect();
-    let thorough = depth == Depth::Everything;
+    let thorough = depth != Depth::Threatened;
     let touched: Vec<&PlannedContainer> =
         plan.containers.iter().filter(|p| thorough || is_touched(p, &fates)).collect();
     let (subjects, streams): (Vec<Subject<'_>>, _) = future::join(
         async {
             // A panic there is a look that has told nothing: the engine is asked.
             let on_this_host = tokio::task::spawn_blocking(processes::by_container).await.unwrap_or_default();
-            let new = |planned| Subject::new(engine, planned, &fates, thorough, &on_this_host);
+            let new = |planned| Subject::new(engine, planned, &fates, depth, &on_this_host);
             stream::iter(touched.iter().copied().map(new)).buffered(PARALLEL).collect().await
         },
         layer::Streams::open(engine, &touched, thorough),
@@ -75,7 +87,7 @@ pub async fn inspect(engine: &Engine, plan: &Plan, depth: Depth) -> Vec<Evidence
             })
             .map(|planned| (&planned.volume, planned.fate))
             .collect();
-        volume::unattached(engine, &alone).await
+        volume::unattached(engine, &alone, depth.search()).await
     })
     .await;
     once_per_volume(attached.into_iter().chain(unattached).collect())
@@ -157,7 +169,7 @@ async fn rest(subject: &Subject<'_>, first: FirstLook, layer: Option<layer::Scan
     let spots = volume::unexplained(subject, explained);
     let root = subject.root();
     for spot in spots {
-        match volume::search(&root, &spot.root, &spot).await {
+        match volume::search(&root, &spot.root, &spot, subject.search).await {
             Contained::Databases(found) => more.extend(found),
             Contained::Nothing => {}
             Contained::Files { count, bytes, newest } => {

@@ -5,11 +5,15 @@ use std::collections::HashMap;
 use tokio::sync::Mutex;
 
 use super::{
+    Depth,
     server::{self, Reply},
     spot::{Spot, VolumeFates, spot_of},
 };
 use crate::{
-    docker::{archive::Place, engine::Engine},
+    docker::{
+        archive::{Place, WalkLimits},
+        engine::Engine,
+    },
     engines::{self, Kind},
     model::{evidence::TargetRef, plan::PlannedContainer},
 };
@@ -23,6 +27,8 @@ pub(super) struct Subject<'a> {
     pub(super) processes: Vec<String>,
     /// Look into what survives, too, as an audit does.
     pub(super) thorough: bool,
+    /// How far to search a volume that nothing has explained.
+    pub(super) search: WalkLimits,
     replies: Mutex<HashMap<&'static str, Reply>>,
 }
 
@@ -31,7 +37,7 @@ impl<'a> Subject<'a> {
         engine: &'a Engine,
         planned: &'a PlannedContainer,
         fates: &'a VolumeFates,
-        thorough: bool,
+        depth: Depth,
         on_this_host: &HashMap<String, Vec<String>>,
     ) -> Self {
         let id = &planned.container.id;
@@ -41,7 +47,8 @@ impl<'a> Subject<'a> {
             // Without it, image, environment and command say what may run.
             None => engine.processes(id).await.unwrap_or_default(),
         };
-        Self { engine, planned, fates, processes, thorough, replies: Mutex::default() }
+        let (thorough, search) = (depth != Depth::Threatened, depth.search());
+        Self { engine, planned, fates, processes, thorough, search, replies: Mutex::default() }
     }
 
     pub(super) fn runs(&self) -> bool {

@@ -5,7 +5,7 @@ use futures_util::{StreamExt as _, stream};
 use super::{hit::Hit, listing, settle, spot::Spot, subject::Subject};
 use crate::{
     docker::{
-        archive::Place,
+        archive::{Place, WalkLimits},
         dial::EngineError,
         engine::Engine,
         scratch::{Helper, Sight},
@@ -39,14 +39,14 @@ pub(super) enum Contained {
 }
 
 /// Searches a volume through a container or a helper that has it mounted at `path`.
-pub(super) async fn search(place: &Place, path: &str, spot: &Spot) -> Contained {
+pub(super) async fn search(place: &Place, path: &str, spot: &Spot, limits: WalkLimits) -> Contained {
     match full_where_expected(place, path, spot).await {
         Ok(hits) if !hits.is_empty() => return Contained::Databases(hits),
         // An empty data directory says nothing about what lies beside it.
         Ok(_) => {}
         Err(error) => return Contained::Unseen(format!("the volume could not be read: {error}")),
     }
-    let listing = match listing::of(place, path, listing::SEARCH).await {
+    let listing = match listing::of(place, path, limits).await {
         Ok(listing) => listing,
         Err(error) => return Contained::Unseen(format!("the volume could not be read: {error}")),
     };
@@ -186,7 +186,11 @@ pub(super) fn unexplained(subject: &Subject<'_>, explained: impl Fn(&Spot) -> bo
 }
 
 /// Looks into volumes that no inspected container has mounted, with one helper for all.
-pub(super) async fn unattached(engine: &Engine, volumes: &[(&Volume, Fate)]) -> Vec<Evidence> {
+pub(super) async fn unattached(
+    engine: &Engine,
+    volumes: &[(&Volume, Fate)],
+    limits: WalkLimits,
+) -> Vec<Evidence> {
     if volumes.is_empty() {
         return Vec::new();
     }
@@ -206,7 +210,7 @@ pub(super) async fn unattached(engine: &Engine, volumes: &[(&Volume, Fate)]) -> 
         let place = helper_ref.volume(index);
         let spot = volume_spot(volume, *fate);
         let target = TargetRef::of_volume(&volume.name, &volume.labels);
-        match search(&place, "/", &spot).await {
+        match search(&place, "/", &spot, limits).await {
             Contained::Nothing => Vec::new(),
             Contained::Files { count, bytes, newest } => {
                 vec![files(target, "/", &spot, count, bytes, newest)]

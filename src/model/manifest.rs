@@ -93,6 +93,14 @@ pub enum ArtifactKind {
     Rdb,
 }
 
+impl ArtifactKind {
+    /// Whether it is a `.tar.zst` of ours.
+    #[must_use]
+    pub fn is_archive(self) -> bool {
+        matches!(self, Self::PhysicalCopy | Self::WritableLayer)
+    }
+}
+
 /// One file of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Artifact {
@@ -106,6 +114,9 @@ pub struct Artifact {
     /// Bytes before compression.
     pub content_bytes: u64,
     pub sha256: String,
+    /// How long it took to make.
+    #[serde(default)]
+    pub milliseconds: u64,
     /// The database that a dump is of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<String>,

@@ -161,6 +161,7 @@ mod tests {
             bytes: written.bytes,
             content_bytes: written.content_bytes,
             sha256: written.sha256,
+            milliseconds: 1,
             database: None,
             parent: None,
             root: None,

@@ -6,6 +6,7 @@ use std::{
     hash::{BuildHasher as _, Hasher as _},
     io::{self, Write},
     path::{Path, PathBuf},
+    time::Instant,
 };
 
 use jiff::Timestamp;
@@ -58,6 +59,8 @@ pub struct Written {
     /// Bytes before compression.
     pub content_bytes: u64,
     pub sha256: String,
+    /// From the opening of the file to its end on the disk.
+    pub milliseconds: u64,
 }
 
 /// A snapshot in the making. Dropped without `commit`, it leaves nothing behind.
@@ -156,7 +159,7 @@ impl SnapshotWriter {
                 Sink::Zstd(Box::new(encoder(sink).map_err(StoreError::io("cannot compress into", &path))?))
             }
         };
-        Ok(ArtifactWriter { name: name.to_owned(), path, content_bytes: 0, sink })
+        Ok(ArtifactWriter { name: name.to_owned(), path, content_bytes: 0, sink, started: Instant::now() })
     }
 
     /// Stores the environments' values, readable by their owner alone.
@@ -230,6 +233,7 @@ pub struct ArtifactWriter {
     path: PathBuf,
     content_bytes: u64,
     sink: Sink,
+    started: Instant,
 }
 
 enum Sink {
@@ -254,7 +258,8 @@ impl ArtifactWriter {
             io::Result::Ok((sink.bytes, hex(&sink.hash.finalize())))
         };
         let (bytes, sha256) = end(self.sink).map_err(StoreError::io("cannot write", &path))?;
-        Ok(Written { file: self.name, bytes, content_bytes: self.content_bytes, sha256 })
+        let milliseconds = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Ok(Written { file: self.name, bytes, content_bytes: self.content_bytes, sha256, milliseconds })
     }
 
     /// Where it is.
