@@ -1,6 +1,6 @@
 //! Volumes that the command removes or leaves behind, with a container or without.
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{hit::Hit, listing, settle, spot::Spot, subject::Subject};
 use crate::{
@@ -87,8 +87,14 @@ async fn full_where_expected(place: &Place, path: &str, spot: &Spot) -> Result<V
 /// through a large database takes long.
 async fn where_expected(place: &Place, path: &str, spot: &Spot) -> Result<Vec<Hit>, EngineError> {
     let base = path.trim_end_matches('/');
-    let folders = EXPECTED_FOLDERS.iter().map(|folder| format!("{base}{folder}"));
+    let looks = EXPECTED_FOLDERS.iter().map(|folder| async move {
+        let folder = format!("{base}{folder}");
+        Ok::<_, EngineError>((folder == base || place.exists(&folder).await?).then_some(folder))
+    });
+    let folders: Vec<Option<String>> = stream::iter(looks).buffered(PARALLEL).try_collect().await?;
     let pairs: Vec<(String, &'static Kind)> = folders
+        .into_iter()
+        .flatten()
         .flat_map(|folder| KINDS.iter().map(move |kind| (folder.clone(), kind)))
         // Of the rarer kinds the root alone.
         .filter(|(folder, kind)| {
