@@ -5,8 +5,9 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{audit::AuditArgs, config::ConfigArgs};
 use crate::commands::{
+    restore::{RestoreArgs, UndoArgs},
+    snapshot::SnapshotArgs,
     snapshots::SnapshotsArgs,
-    take::{RestoreArgs, SnapshotArgs, UndoArgs},
 };
 
 /// Stands in front of every Docker command that can destroy a database

@@ -11,6 +11,7 @@ mod recipe;
 pub mod restore;
 mod resume;
 pub mod snapshot;
+pub mod swap;
 pub mod targets;
 pub mod undo;
 pub mod verify;

@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+
 use super::{
     copy,
     dump::{self, Server},
     progress::Progress,
     snapshot::SnapshotError,
-    verify::fill_volume,
+    verify::{copy_of, fill_layer, fill_volume, isolated_body},
 };
 use crate::{
     docker::{
@@ -18,11 +20,14 @@ use crate::{
     },
     engines::recipe::recipe as engine_recipe,
     model::{
-        container::{Labels, label},
-        manifest::{Artifact, ArtifactKind, Item},
+        container::Labels,
+        manifest::{Artifact, ArtifactKind, ContainerRecipe, Item},
     },
     store::{Stored, fault_of},
 };
+
+/// Says on what was restored, out of which snapshot it is.
+const RESTORED_FROM: &str = "dbsafe.restored-from";
 
 /// One copy that can stand in a volume of its own.
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +65,7 @@ pub async fn into_volume(
     }
     check(stored, copy.artifact, progress).await?;
     progress.stage(&format!("restoring into {volume}"), Some(copy.artifact.content_bytes));
-    let labels = Labels::from([("dbsafe.restored-from".to_owned(), stored.manifest.id.clone())]);
+    let labels = Labels::from([(RESTORED_FROM.to_owned(), stored.manifest.id.clone())]);
     engine.create_volume(volume, "local", &Labels::new(), &labels).await?;
     let file = stored.folder.join(&copy.artifact.file);
     let filled = match &copy.artifact.parent {
@@ -98,6 +103,82 @@ async fn fill_from_folder(
     let unpacked = copy::upload(&place, file, Some(root), &[], progress).await;
     helper.remove().await;
     unpacked?;
+    Ok(())
+}
+
+/// Restores a container under a new name, with copies of its volumes, and starts it: on no network, with no port, so
+/// that it can run beside the old one. Returns the names of the volumes that it has.
+///
+/// # Errors
+/// Where the name is taken, a copy is damaged, or the engine refuses; what was made is removed again then.
+pub async fn into_container(
+    engine: &Engine,
+    stored: &Stored,
+    recipe: &ContainerRecipe,
+    name: &str,
+    progress: &Arc<dyn Progress>,
+) -> Result<Vec<String>, SnapshotError> {
+    if engine.container(name).await?.is_some() {
+        return Err(SnapshotError::Refused(format!("there is a container {name} already")));
+    }
+    let mut made = (None, Vec::new());
+    let result = make_container(engine, stored, recipe, name, progress, &mut made).await;
+    progress.end();
+    let (container, volumes) = made;
+    match result {
+        Ok(()) => Ok(volumes),
+        Err(error) => {
+            // Ours, and of no use to anybody.
+            if let Some(container) = container {
+                let _ = engine.discard_container(&container).await;
+            }
+            for volume in volumes {
+                let _ = engine.remove_volume(&volume).await;
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn make_container(
+    engine: &Engine,
+    stored: &Stored,
+    recipe: &ContainerRecipe,
+    name: &str,
+    progress: &Arc<dyn Progress>,
+    made: &mut (Option<String>, Vec<String>),
+) -> Result<(), SnapshotError> {
+    let secrets = stored.secrets()?;
+    if !secrets.contains_key(&recipe.id) {
+        return Err(SnapshotError::Refused(format!(
+            "the environment of {} stayed on the host that the snapshot was made on",
+            recipe.name
+        )));
+    }
+    let mut mounts = Vec::new();
+    for (index, (destination, old)) in recipe.volumes.iter().enumerate() {
+        let Some(artifact) = copy_of(&stored.manifest, old) else { continue };
+        let item = stored.manifest.items.iter().find(|item| item.artifacts.contains(artifact));
+        let Some(item) = item else { continue };
+        let volume = format!("{name}-{index}");
+        into_volume(engine, stored, Copy { item, artifact }, &volume, progress).await?;
+        made.1.push(volume.clone());
+        mounts.push(json!({
+            "Type": "volume", "Source": volume, "Target": destination, "VolumeOptions": {"NoCopy": true},
+        }));
+    }
+    for item in stored.manifest.items.iter().filter(|item| item.target.id == recipe.id) {
+        for artifact in item.artifacts.iter().filter(|artifact| artifact.parent.is_some()) {
+            check(stored, artifact, progress).await?;
+        }
+    }
+    let labels = json!({RESTORED_FROM: stored.manifest.id});
+    let body = Value::Object(isolated_body(recipe, &secrets, mounts, labels));
+    let id = engine.create_container_raw(Some(name), &body).await?;
+    made.0 = Some(id.clone());
+    progress.stage(&format!("restoring into {name}"), None);
+    fill_layer(engine, &id, &stored.folder, &stored.manifest, &recipe.id, progress).await?;
+    engine.start(&id).await?;
     Ok(())
 }
 
@@ -158,10 +239,4 @@ pub async fn into_database(
     let _ = engine.exec(&target.id, remove, std::time::Duration::from_secs(10), 1 << 16).await;
     progress.end();
     loaded.map(drop)
-}
-
-/// Whether a volume was restored by us, and out of which snapshot.
-#[must_use]
-pub fn restored_from(labels: &Labels) -> Option<&str> {
-    labels.get("dbsafe.restored-from").map(String::as_str).filter(|_| !labels.contains_key(label::HELPER))
 }

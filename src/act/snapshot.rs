@@ -50,6 +50,9 @@ pub struct Request<'a> {
     pub plan: &'a Plan,
     pub evidence: &'a [Evidence],
     pub mode: Mode,
+    /// Ask servers for a dump of their own beside the copy of their files. Where not, only what is in memory alone is
+    /// asked for.
+    pub dumps: bool,
     pub verify: VerificationMethod,
     pub progress: Arc<dyn Progress>,
     pub cancellation: &'a Cancellation,
@@ -154,8 +157,17 @@ pub async fn take(request: &Request<'_>, keeper: Option<Keeper>) -> Result<Taken
     sweep_run(request.engine, run_token()).await;
     match result {
         Ok(stored) => Ok(Taken { stored, resume, _ours: ours }),
-        Err(error) => Err(Failed { error, left: resume.put_back().await }),
+        Err(error) => {
+            let left = resume.put_back().await.into_iter().map(|sentence| by_name(request.plan, sentence));
+            Err(Failed { error, left: left.collect() })
+        }
     }
+}
+
+/// A sentence with names for the ids in it.
+fn by_name(plan: &Plan, sentence: String) -> String {
+    let containers = plan.containers.iter().map(|planned| &planned.container);
+    containers.fold(sentence, |text, container| text.replace(&container.id, &container.name))
 }
 
 async fn work(request: &Request<'_>, resume: &Resume) -> Result<Stored, SnapshotError> {
@@ -239,6 +251,9 @@ impl Draft {
                 continue;
             }
             let in_memory = evidence.location == Location::Memory;
+            if !request.dumps && !in_memory {
+                continue;
+            }
             let server = Server {
                 container: evidence.target.id.clone(),
                 data: if in_memory { String::new() } else { evidence.path.clone() },

@@ -149,9 +149,11 @@ async fn work(request: &Request<'_>, made: &Made) -> Result<Vec<String>, Snapsho
     for list in [&made.containers, &made.volumes, &made.networks] {
         drain(list);
     }
-    let outcome = request.stored.outcome();
-    let outcome = outcome.unwrap_or(Outcome { handed_over: manifest.created, status: None, undone: None });
-    request.store.record_outcome(request.stored, &Outcome { undone: Some((request.now)()), ..outcome })?;
+    if let Some(outcome) = request.stored.outcome() {
+        request
+            .store
+            .record_outcome(request.stored, &Outcome { undone: Some((request.now)()), ..outcome })?;
+    }
     if said.is_empty() {
         said.push("everything is still there".to_owned());
     }

@@ -285,7 +285,6 @@ impl Scratch {
                 "VolumeOptions": {"NoCopy": true},
             }));
         }
-        mounts.extend(read_only_binds(&recipe.host_config));
         let body = scratch_body(recipe, subject.secrets, mounts, offline);
         let container = engine.create_container_raw(None, &body).await?;
         let scratch = Self { engine: engine.clone(), container, volumes };
@@ -563,6 +562,28 @@ fn scratch_body(
     mounts: Vec<Value>,
     offline: Option<&(&Item, &'static str)>,
 ) -> Value {
+    let labels = json!({label::HELPER: run_token()});
+    let mut body = isolated_body(recipe, secrets, mounts, labels);
+    body.insert("Healthcheck".to_owned(), json!({"Test": ["NONE"]}));
+    if let Some((item, script)) = offline {
+        body.insert("Entrypoint".to_owned(), json!(["sh", "-c", script]));
+        body.insert("Cmd".to_owned(), json!([]));
+        let mut environment = body.get("Env").and_then(Value::as_array).cloned().unwrap_or_default();
+        environment.push(json!(format!("DBSAFE_PATH={}", item.path)));
+        body.insert("Env".to_owned(), Value::Array(environment));
+    }
+    Value::Object(body)
+}
+
+/// A container like the old one, but on no network, with no port, name or label of it, and nothing of the host to
+/// write to: it can run beside the old one.
+pub(super) fn isolated_body(
+    recipe: &ContainerRecipe,
+    secrets: &Secrets,
+    mut mounts: Vec<Value>,
+    labels: Value,
+) -> Map<String, Value> {
+    mounts.extend(read_only_binds(&recipe.host_config));
     let full = recipe::creation(recipe, secrets.get(&recipe.id), &recipe.image_id, &json!({}));
     let mut body = full.as_object().cloned().unwrap_or_default();
     let old_host = body.remove("HostConfig").unwrap_or_default();
@@ -579,14 +600,6 @@ fn scratch_body(
     host.insert("Mounts".to_owned(), Value::Array(mounts));
     body.insert("HostConfig".to_owned(), Value::Object(host));
     // Not compose's: it would take the container for its own.
-    body.insert("Labels".to_owned(), json!({label::HELPER: run_token()}));
-    body.insert("Healthcheck".to_owned(), json!({"Test": ["NONE"]}));
-    if let Some((item, script)) = offline {
-        body.insert("Entrypoint".to_owned(), json!(["sh", "-c", script]));
-        body.insert("Cmd".to_owned(), json!([]));
-        let mut environment = body.get("Env").and_then(Value::as_array).cloned().unwrap_or_default();
-        environment.push(json!(format!("DBSAFE_PATH={}", item.path)));
-        body.insert("Env".to_owned(), Value::Array(environment));
-    }
-    Value::Object(body)
+    body.insert("Labels".to_owned(), labels);
+    body
 }

@@ -6,7 +6,7 @@ use clap::Parser as _;
 
 use super::{
     app::{App, Failure},
-    audit, completion, config, guard, snapshots, take,
+    audit, completion, config, guard, restore, snapshot, snapshots,
 };
 use crate::{
     act::keeper,
@@ -102,15 +102,17 @@ async fn run_command(
             return match command {
                 OwnCommand::Audit(arguments) => audit::run(&app()?, &arguments).await,
                 OwnCommand::Snapshot(arguments) => {
-                    take::snapshot(&app()?, &arguments, &mut std::io::stdout()).await
+                    snapshot::snapshot(&app()?, &arguments, &mut std::io::stdout()).await
                 }
                 OwnCommand::Snapshots(arguments) => {
                     snapshots::run(&app()?, &arguments, &mut std::io::stdout()).await
                 }
                 OwnCommand::Restore(arguments) => {
-                    take::restore(&app()?, &arguments, &mut std::io::stdout()).await
+                    restore::restore(&app()?, &arguments, &mut std::io::stdout()).await
                 }
-                OwnCommand::Undo(arguments) => take::undo(&app()?, &arguments, &mut std::io::stdout()).await,
+                OwnCommand::Undo(arguments) => {
+                    restore::undo(&app()?, &arguments, &mut std::io::stdout()).await
+                }
                 OwnCommand::Config(arguments) => config::run(&ui, &environment, &arguments),
                 OwnCommand::Completion(arguments) => Ok(completion::run(&ui, &arguments)),
             };

@@ -88,7 +88,8 @@ pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
     if !save {
         case.warn();
         case.check_again(&model, Strictness::Same).await?;
-        return case.hand_over().await;
+        let watch = Watch::start(&app.engine).await;
+        return case.hand_over(watch).await;
     }
     let store = save::open_store(app)?;
     let taken = save::save(app, parsed, &case.plan, &case.evidence, &store).await?;
@@ -99,9 +100,11 @@ pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
         Ok(()) => save::remember(&store, &taken, at, None),
         Err(failure) => Err(failure),
     };
+    // Before and not after: from the next line on, nobody puts back what ran should we be killed.
+    let watch = Watch::start(&app.engine).await;
     taken.hand_over();
     let handed_over = match ready {
-        Ok(()) => case.hand_over().await,
+        Ok(()) => case.hand_over(watch).await,
         Err(failure) => Err(failure),
     };
     match handed_over {
@@ -369,9 +372,8 @@ impl Case<'_> {
     }
 
     /// Runs the docker command and compares what it destroyed with the plan.
-    async fn hand_over(&self) -> Result<Exit, Failure> {
+    async fn hand_over(&self, watch: Watch) -> Result<Exit, Failure> {
         let json = self.parsed.own.format == Format::Json;
-        let watch = Watch::start(&self.app.engine).await;
         let arguments = &self.parsed.docker_arguments;
         let exit = handover::run_docker(&self.app.docker, arguments, &self.app.cancellation).await?;
         for difference in watch.compare(&self.plan, exit.status() == 0).await {

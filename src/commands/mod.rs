@@ -7,6 +7,7 @@ pub mod config;
 pub mod dispatch;
 pub mod guard;
 mod prompt;
+pub mod restore;
 mod save;
+pub mod snapshot;
 pub mod snapshots;
-pub mod take;

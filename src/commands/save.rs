@@ -76,6 +76,7 @@ pub(super) async fn save(
         plan,
         evidence,
         mode: Mode::Stop,
+        dumps: true,
         verify: match parsed.own.verify {
             Verify::Restore => VerificationMethod::Restore,
             Verify::Checksum => VerificationMethod::Checksum,

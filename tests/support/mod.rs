@@ -2,6 +2,8 @@
 //! can reach an engine that somebody uses.
 #![cfg_attr(all(), allow(dead_code, clippy::unwrap_used, reason = "every test binary uses its own part"))]
 
+pub(crate) mod home;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -20,7 +22,7 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn lab_folder() -> PathBuf {
+pub(crate) fn lab_folder() -> PathBuf {
     std::env::var_os("DBSAFE_LAB").map_or_else(|| root().join("target/lab"), PathBuf::from)
 }
 
@@ -31,6 +33,11 @@ fn lab(arguments: &[&str]) -> String {
         .expect("the lab's script runs");
     assert!(output.status.success(), "lab {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Ends one of the lab's engines and deletes all that it had.
+pub(crate) fn wipe(name: &str) {
+    lab(&["wipe", name]);
 }
 
 /// Refuses any engine that the lab did not start: its socket lies in the lab's own folder, and the process

@@ -1,4 +1,4 @@
-//! `docker dbsafe snapshot`, `restore` and `undo`: the snapshots outside of a guarded command.
+//! `docker dbsafe restore` and `undo`: out of a snapshot, back to the engine.
 
 use std::io::Write;
 
@@ -8,44 +8,29 @@ use jiff::Timestamp;
 use super::{
     app::{App, Failure},
     save::{self, open_store},
+    snapshot::line,
 };
 use crate::{
-    act::{
-        keeper::Keeper,
-        restore,
-        snapshot::{self, Mode, SnapshotError},
-        targets, undo,
-    },
+    act::{keeper::Keeper, restore, snapshot::SnapshotError, swap, undo},
     exit::Exit,
-    inspect::{self, Depth},
-    model::manifest::{EngineHost, VerificationMethod, VerificationResult},
-    report::words::{ago, short, size},
-    store::Stored,
+    model::manifest::EngineHost,
+    report::words::{ago, short},
+    store::{Store, Stored},
     ui::clean,
 };
-
-/// Save the data of containers, services or volumes, and prove that it can be restored
-#[derive(Debug, Args)]
-pub struct SnapshotArgs {
-    /// Containers, compose services or volumes
-    #[arg(required_unless_present = "all_at_risk", value_name = "TARGET")]
-    pub targets: Vec<String>,
-    /// Everything that a removal of its container would destroy
-    #[arg(long, conflicts_with = "targets")]
-    pub all_at_risk: bool,
-    /// Only read the files back, instead of starting a server on a copy
-    #[arg(long)]
-    pub checksum: bool,
-}
 
 /// Restore out of a snapshot, beside what is there
 #[derive(Debug, Args)]
 pub struct RestoreArgs {
     /// The beginning of its id, or `latest`
     pub snapshot: String,
-    /// Where to: `volume:NAME`, which must not exist yet; or `container:NAME`, the server to load a dump into
+    /// Where to: `volume:NAME` or `container:NAME`, which must not exist yet; with `--database`, the container
+    /// whose server a dump is loaded into
     #[arg(long, value_name = "volume:NAME|container:NAME")]
     pub to: Option<String>,
+    /// Put it in the place of what is there now, which is saved first
+    #[arg(long, conflicts_with_all = ["to", "of", "database", "new_name"])]
+    pub swap: bool,
     /// Which copy, where the snapshot has several: a volume's or a container's name
     #[arg(long, value_name = "NAME")]
     pub of: Option<String>,
@@ -65,77 +50,6 @@ pub struct UndoArgs {
     /// List what can be taken back
     #[arg(long)]
     pub list: bool,
-}
-
-/// Runs `snapshot`.
-///
-/// # Errors
-/// Where it fails: nothing was changed then, and what was frozen goes on.
-pub async fn snapshot(app: &App, arguments: &SnapshotArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let store = open_store(app)?;
-    let targets = if arguments.all_at_risk { at_risk(app).await? } else { arguments.targets.clone() };
-    if targets.is_empty() {
-        app.ui.say("nothing is at risk");
-        return Ok(Exit::Done);
-    }
-    let plan = targets::plan_for(&app.engine, &targets)
-        .await
-        .map_err(|error| save::not_saved("no snapshot was taken", &error))?;
-    let evidence = inspect::inspect(&app.engine, &plan, Depth::Copied).await;
-    let engine = app.engine_ref().await;
-    let request = snapshot::Request {
-        engine: &app.engine,
-        store: &store,
-        host: EngineHost { host: engine.host, version: engine.version },
-        command: Vec::new(),
-        purpose: "docker dbsafe snapshot".to_owned(),
-        plan: &plan,
-        evidence: &evidence,
-        mode: Mode::Freeze,
-        verify: if arguments.checksum { VerificationMethod::Checksum } else { VerificationMethod::Restore },
-        progress: save::progress(),
-        cancellation: &app.cancellation,
-        now: Timestamp::now,
-    };
-    let taken =
-        snapshot::take(&request, Keeper::start(&app.globals, store.home())).await.map_err(|failed| {
-            for sentence in &failed.left {
-                app.ui.note(sentence);
-            }
-            save::not_saved("no snapshot was taken", &failed.error)
-        })?;
-    let stored = taken.leave();
-    let verification = &stored.manifest.verification;
-    line(out, &format!("{}  {}", stored.manifest.id, size(stored.bytes())))?;
-    let proved = verification.result == VerificationResult::Proved;
-    let word = if proved { "proved" } else { "could not be verified" };
-    line(out, &format!("  {word}: {}", clean(&verification.detail)))?;
-    Ok(Exit::Done)
-}
-
-/// The containers with data that their removal would destroy.
-async fn at_risk(app: &App) -> Result<Vec<String>, Failure> {
-    use crate::model::evidence::{Location, Presence};
-    let listed = app.engine.containers().await?;
-    let ids: Vec<String> = listed.into_iter().map(|container| container.id).collect();
-    let plan = targets::plan_for(&app.engine, &ids)
-        .await
-        .map_err(|error| save::not_saved("no snapshot was taken", &error))?;
-    let evidence = inspect::inspect(&app.engine, &plan, Depth::Threatened).await;
-    let goes = |location| {
-        matches!(
-            location,
-            Location::WritableLayer | Location::AnonymousVolume | Location::Memory | Location::Tmpfs
-        )
-    };
-    let mut found: Vec<String> = evidence
-        .into_iter()
-        .filter(|seen| goes(seen.location) && !matches!(seen.presence, Presence::Empty { .. }))
-        .map(|seen| seen.target.id)
-        .collect();
-    found.sort();
-    found.dedup();
-    Ok(found)
 }
 
 /// Runs `restore`.
@@ -165,6 +79,12 @@ pub async fn restore(app: &App, arguments: &RestoreArgs, out: &mut dyn Write) ->
         loading.await.map_err(refused)?;
         line(out, &format!("{} is in {} as {}", clean(database), clean(&container), clean(new_name)))?;
         return Ok(Exit::Done);
+    }
+    if arguments.swap {
+        return swap_in(app, &store, &stored, out).await;
+    }
+    if let Some(("container", name)) = to {
+        return restore_container(app, &stored, arguments.of.as_deref(), name, out).await;
     }
     let progress = save::progress();
     let mut copies = restore::copies(&stored);
@@ -198,6 +118,64 @@ pub async fn restore(app: &App, arguments: &RestoreArgs, out: &mut dyn Write) ->
             Ok(Exit::Done)
         }
     }
+}
+
+/// Puts a snapshot in the place of what is there.
+async fn swap_in(app: &App, store: &Store, stored: &Stored, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let engine = app.engine_ref().await;
+    let request = swap::Request {
+        engine: &app.engine,
+        store,
+        stored,
+        host: EngineHost { host: engine.host, version: engine.version },
+        progress: save::progress(),
+        cancellation: &app.cancellation,
+        now: Timestamp::now,
+    };
+    let swapping = swap::swap(&request, Keeper::start(&app.globals, store.home()));
+    let swapped = swapping.await.map_err(|error| save::not_saved("nothing was put in its place", &error))?;
+    for sentence in &swapped.said {
+        line(out, &clean(sentence))?;
+    }
+    if let Some(before) = swapped.before {
+        let id = before.manifest.id;
+        line(out, &format!("what was there before is snapshot {id}"))?;
+        line(out, &format!("  put that back   docker dbsafe restore {id} --swap"))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Restores one container of a snapshot under a new name.
+async fn restore_container(
+    app: &App,
+    stored: &Stored,
+    of: Option<&str>,
+    name: &str,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    let mut recipes: Vec<_> = stored.manifest.containers.iter().collect();
+    recipes.retain(|recipe| of.is_none_or(|of| recipe.name == of));
+    let recipe = match recipes.as_slice() {
+        [recipe] => recipe,
+        [] => return Err(Failure::new("the snapshot holds no container of that name")),
+        several => {
+            let names: Vec<String> = several.iter().map(|recipe| clean(&recipe.name)).collect();
+            let sentence = format!("the snapshot holds several containers: {}", names.join(", "));
+            return Err(Failure::usage(sentence).hint("choose one with --of NAME"));
+        }
+    };
+    let progress = save::progress();
+    let restoring = restore::into_container(&app.engine, stored, recipe, name, &progress);
+    let volumes =
+        restoring.await.map_err(|error: SnapshotError| save::not_saved("nothing was restored", &error))?;
+    let with = match volumes.as_slice() {
+        [] => String::new(),
+        volumes => format!(", with the volumes {}", volumes.join(", ")),
+    };
+    let (from, name) = (clean(&recipe.name), clean(name));
+    line(out, &clean(&format!("container {name} runs with the data of {from}{with}")))?;
+    line(out, "  it is on no network and has no port: docker network connect NETWORK NAME gives it one")?;
+    Ok(Exit::Done)
 }
 
 /// The container whose server a database's dump is from.
@@ -256,11 +234,4 @@ pub async fn undo(app: &App, arguments: &UndoArgs, out: &mut dyn Write) -> Resul
         line(out, &clean(&sentence))?;
     }
     Ok(Exit::Done)
-}
-
-fn line(out: &mut dyn Write, text: &str) -> Result<(), Failure> {
-    match writeln!(out, "{text}") {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(error.to_string())),
-        Ok(()) | Err(_) => Ok(()),
-    }
 }

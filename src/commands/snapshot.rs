@@ -1,0 +1,116 @@
+//! `docker dbsafe snapshot`: saves without a command that removes anything.
+
+use std::io::Write;
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::{
+    app::{App, Failure},
+    save::{self, open_store},
+};
+use crate::{
+    act::{
+        keeper::Keeper,
+        snapshot::{self, Mode},
+        targets,
+    },
+    exit::Exit,
+    inspect::{self, Depth},
+    model::manifest::{EngineHost, VerificationMethod, VerificationResult},
+    report::words::size,
+    ui::clean,
+};
+
+/// Save the data of containers, services or volumes, and prove that it can be restored
+#[derive(Debug, Args)]
+pub struct SnapshotArgs {
+    /// Containers, compose services or volumes
+    #[arg(required_unless_present = "all_at_risk", value_name = "TARGET")]
+    pub targets: Vec<String>,
+    /// Everything that a removal of its container would destroy
+    #[arg(long, conflicts_with = "targets")]
+    pub all_at_risk: bool,
+    /// Only read the files back, instead of starting a server on a copy
+    #[arg(long)]
+    pub checksum: bool,
+}
+
+/// Runs `snapshot`.
+///
+/// # Errors
+/// Where it fails: nothing was changed then, and what was frozen goes on.
+pub async fn snapshot(app: &App, arguments: &SnapshotArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let store = open_store(app)?;
+    let targets = if arguments.all_at_risk { at_risk(app).await? } else { arguments.targets.clone() };
+    if targets.is_empty() {
+        app.ui.say("nothing is at risk");
+        return Ok(Exit::Done);
+    }
+    let plan = targets::plan_for(&app.engine, &targets)
+        .await
+        .map_err(|error| save::not_saved("no snapshot was taken", &error))?;
+    let evidence = inspect::inspect(&app.engine, &plan, Depth::Copied).await;
+    let engine = app.engine_ref().await;
+    let request = snapshot::Request {
+        engine: &app.engine,
+        store: &store,
+        host: EngineHost { host: engine.host, version: engine.version },
+        command: Vec::new(),
+        purpose: "docker dbsafe snapshot".to_owned(),
+        plan: &plan,
+        evidence: &evidence,
+        mode: Mode::Freeze,
+        dumps: true,
+        verify: if arguments.checksum { VerificationMethod::Checksum } else { VerificationMethod::Restore },
+        progress: save::progress(),
+        cancellation: &app.cancellation,
+        now: Timestamp::now,
+    };
+    let taken =
+        snapshot::take(&request, Keeper::start(&app.globals, store.home())).await.map_err(|failed| {
+            for sentence in &failed.left {
+                app.ui.note(sentence);
+            }
+            save::not_saved("no snapshot was taken", &failed.error)
+        })?;
+    let stored = taken.leave();
+    let verification = &stored.manifest.verification;
+    line(out, &format!("{}  {}", stored.manifest.id, size(stored.bytes())))?;
+    let proved = verification.result == VerificationResult::Proved;
+    let word = if proved { "proved" } else { "could not be verified" };
+    line(out, &format!("  {word}: {}", clean(&verification.detail)))?;
+    Ok(Exit::Done)
+}
+
+/// The containers with data that their removal would destroy.
+async fn at_risk(app: &App) -> Result<Vec<String>, Failure> {
+    use crate::model::evidence::{Location, Presence};
+    let listed = app.engine.containers().await?;
+    let ids: Vec<String> = listed.into_iter().map(|container| container.id).collect();
+    let plan = targets::plan_for(&app.engine, &ids)
+        .await
+        .map_err(|error| save::not_saved("no snapshot was taken", &error))?;
+    let evidence = inspect::inspect(&app.engine, &plan, Depth::Threatened).await;
+    let goes = |location| {
+        matches!(
+            location,
+            Location::WritableLayer | Location::AnonymousVolume | Location::Memory | Location::Tmpfs
+        )
+    };
+    let mut found: Vec<String> = evidence
+        .into_iter()
+        .filter(|seen| goes(seen.location) && !matches!(seen.presence, Presence::Empty { .. }))
+        .map(|seen| seen.target.id)
+        .collect();
+    found.sort();
+    found.dedup();
+    Ok(found)
+}
+
+pub(super) fn line(out: &mut dyn Write, text: &str) -> Result<(), Failure> {
+    match writeln!(out, "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(error.to_string())),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
