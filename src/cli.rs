@@ -3,7 +3,7 @@
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::commands::{audit::AuditArgs, config::ConfigArgs};
+use crate::commands::{audit::AuditArgs, config::ConfigArgs, shell_init::ShellInitArgs};
 use crate::commands::{
     snapshots::SnapshotsArgs,
     take::{RestoreArgs, SnapshotArgs, UndoArgs},
@@ -55,6 +55,7 @@ pub enum OwnCommand {
     Restore(RestoreArgs),
     Undo(UndoArgs),
     Config(ConfigArgs),
+    ShellInit(ShellInitArgs),
     Completion(CompletionArgs),
 }
 
@@ -65,12 +66,25 @@ pub struct CompletionArgs {
     pub shell: Shell,
 }
 
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Shell {
     Bash,
     Zsh,
     Fish,
     Powershell,
+}
+
+impl Shell {
+    /// As it is called on a command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bash => "bash",
+            Self::Zsh => "zsh",
+            Self::Fish => "fish",
+            Self::Powershell => "powershell",
+        }
+    }
 }
 
 /// Whether a word is one of our own commands.

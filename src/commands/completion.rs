@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::CommandFactory as _;
 
 use crate::{
-    cli::{Cli, CompletionArgs, Shell},
+    cli::{Cli, CompletionArgs},
     exit::Exit,
     plugin::{self, Directive},
     ui::Ui,
@@ -53,12 +53,7 @@ pub(super) fn answer(words: &[OsString], descriptions: bool) -> String {
 /// `docker dbsafe completion SHELL`: docker's own script completes plugins, so ours says how to get it.
 #[must_use]
 pub(super) fn run(ui: &Ui, arguments: &CompletionArgs) -> Exit {
-    let shell = match arguments.shell {
-        Shell::Bash => "bash",
-        Shell::Zsh => "zsh",
-        Shell::Fish => "fish",
-        Shell::Powershell => "powershell",
-    };
+    let shell = arguments.shell.name();
     ui.print(&format!(
         "# docker completes its plugins itself, dbsafe among them\ndocker completion {shell}\n"
     ));

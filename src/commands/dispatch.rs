@@ -6,7 +6,7 @@ use clap::Parser as _;
 
 use super::{
     app::{App, Failure},
-    audit, completion, config, guard, snapshots, take,
+    audit, completion, config, guard, shell_init, snapshots, take,
 };
 use crate::{
     act::keeper,
@@ -112,6 +112,7 @@ async fn run_command(
                 }
                 OwnCommand::Undo(arguments) => take::undo(&app()?, &arguments, &mut std::io::stdout()).await,
                 OwnCommand::Config(arguments) => config::run(&ui, &environment, &arguments),
+                OwnCommand::ShellInit(arguments) => Ok(shell_init::run(&ui, &arguments)),
                 OwnCommand::Completion(arguments) => Ok(completion::run(&ui, &arguments)),
             };
         }

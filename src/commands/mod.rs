@@ -8,5 +8,6 @@ pub mod dispatch;
 pub mod guard;
 mod prompt;
 mod save;
+pub mod shell_init;
 pub mod snapshots;
 pub mod take;

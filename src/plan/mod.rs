@@ -6,7 +6,7 @@
 mod compose;
 mod compose_up;
 mod docker_commands;
-mod harmless;
+pub mod harmless;
 pub mod parse;
 mod parse_compose;
 mod parse_up;
