@@ -3,7 +3,9 @@
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::commands::{audit::AuditArgs, config::ConfigArgs, shell_init::ShellInitArgs};
+use crate::commands::{
+    audit::AuditArgs, config::ConfigArgs, doctor::DoctorArgs, hooks::HooksArgs, shell_init::ShellInitArgs,
+};
 use crate::commands::{
     snapshots::SnapshotsArgs,
     take::{RestoreArgs, SnapshotArgs, UndoArgs},
@@ -56,6 +58,8 @@ pub enum OwnCommand {
     Undo(UndoArgs),
     Config(ConfigArgs),
     ShellInit(ShellInitArgs),
+    Hooks(HooksArgs),
+    Doctor(DoctorArgs),
     Completion(CompletionArgs),
 }
 

@@ -6,7 +6,7 @@ use clap::Parser as _;
 
 use super::{
     app::{App, Failure},
-    audit, completion, config, guard, shell_init, snapshots, take,
+    audit, completion, config, doctor, guard, hooks, shell_init, snapshots, take,
 };
 use crate::{
     act::keeper,
@@ -113,6 +113,10 @@ async fn run_command(
                 OwnCommand::Undo(arguments) => take::undo(&app()?, &arguments, &mut std::io::stdout()).await,
                 OwnCommand::Config(arguments) => config::run(&ui, &environment, &arguments),
                 OwnCommand::ShellInit(arguments) => Ok(shell_init::run(&ui, &arguments)),
+                OwnCommand::Hooks(arguments) => hooks::run(&ui, &environment, &globals, &arguments),
+                OwnCommand::Doctor(arguments) => {
+                    Ok(doctor::run(&ui, &environment, &globals, &arguments).await)
+                }
                 OwnCommand::Completion(arguments) => Ok(completion::run(&ui, &arguments)),
             };
         }

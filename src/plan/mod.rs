@@ -43,6 +43,12 @@ use crate::{
     },
 };
 
+/// Why a Compose of this version may do other things than those we know; `None` where we know it.
+#[must_use]
+pub fn compose_doubt(version: &str) -> Option<String> {
+    version::Version::read(version).doubt()
+}
+
 /// Inspections at once.
 const PARALLEL: usize = 16;
 
