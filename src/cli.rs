@@ -4,7 +4,8 @@
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    audit::AuditArgs, config::ConfigArgs, doctor::DoctorArgs, hooks::HooksArgs, shell_init::ShellInitArgs,
+    audit::AuditArgs, config::ConfigArgs, doctor::DoctorArgs, hooks::HooksArgs, man::ManArgs,
+    shell_init::ShellInitArgs,
 };
 use crate::commands::{
     snapshots::SnapshotsArgs,
@@ -61,6 +62,7 @@ pub enum OwnCommand {
     Hooks(HooksArgs),
     Doctor(DoctorArgs),
     Completion(CompletionArgs),
+    Man(ManArgs),
 }
 
 /// Print a completion script

@@ -53,3 +53,38 @@ fn the_doctor_finds_what_is_not_in_order_and_says_what_mends_it() {
     let untrusted = check(&doctor(&[]).expect(0), "settings");
     assert_eq!(untrusted, ("note".to_owned(), Some("docker dbsafe config trust".to_owned())));
 }
+
+/// The candidates that docker offers.
+fn offered(engine: &Engine, words: &[&str]) -> Vec<String> {
+    let ran = engine.docker(&[&["__complete"], words].concat()).expect(0);
+    let mut lines: Vec<String> = ran.stdout.lines().map(str::to_owned).collect();
+    assert!(lines.pop().unwrap().starts_with(':'), "{ran:?}");
+    lines.into_iter().map(|line| line.split('\t').next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn docker_completes_our_words_its_own_and_the_names_of_things() {
+    let engine = Engine::usual();
+    let container = engine.container(&["--label", "com.docker.compose.service=svc", "stateless:1"]);
+    let has = |words: &[&str], candidate: &str| {
+        let found = offered(engine, words);
+        assert!(found.iter().any(|known| known == candidate), "{words:?}: {found:?}");
+    };
+    has(&["dbsafe", ""], "audit");
+    has(&["dbsafe", ""], "down");
+    has(&["dbsafe", "snapshots", ""], "verify");
+    for word in [container.name.as_str(), "svc"] {
+        has(&["dbsafe", "audit", ""], word);
+        has(&["dbsafe", "down", "--accept-loss", ""], word);
+    }
+    // By docker itself, with our flags beside its own.
+    has(&["dbsafe", "rm", "--force", ""], &container.name);
+    has(&["dbsafe", "guard", "--", "stop", ""], &container.name);
+    has(&["dbsafe", "rm", "--"], "--volumes");
+    has(&["dbsafe", "rm", "--"], "--snapshot");
+    has(&["dbsafe", "compose", "do"], "down");
+    has(&["--host", &engine.host, "dbsafe", "kill", ""], &container.name);
+    // An engine that is not there keeps no word away that needs none.
+    has(&["--host", "unix:///no/such.sock", "dbsafe", "audit", "--"], "--fail-on");
+    assert!(offered(engine, &["--host", "unix:///no/such.sock", "dbsafe", "kill", ""]).is_empty());
+}

@@ -6,13 +6,13 @@ use clap::Parser as _;
 
 use super::{
     app::{App, Failure},
-    audit, completion, config, doctor, guard, hooks, shell_init, snapshots, take,
+    audit, completion, config, doctor, guard, hooks, man, shell_init, snapshots, take,
 };
 use crate::{
     act::keeper,
     cancel::Cancellation,
     cli::{self, Cli, OwnCommand},
-    docker::{environment::Environment, globals::DockerGlobals, scratch},
+    docker::{caller, environment::Environment, globals::DockerGlobals, scratch},
     exit::Exit,
     plan::parse,
     plugin::Invocation,
@@ -26,7 +26,7 @@ pub async fn run(ui: Ui, environment: Environment, invocation: Invocation) -> Ex
         Invocation::Metadata => Exit::Done,
         Invocation::Help { topic } => help(&ui, &topic),
         Invocation::Complete { words, descriptions } => {
-            ui.print(&completion::answer(&words, descriptions));
+            ui.print(&completion::answer(&environment, &caller::globals(), &words, descriptions).await);
             Exit::Done
         }
         // Docker's hooks are answered with silence.
@@ -118,6 +118,7 @@ async fn run_command(
                     Ok(doctor::run(&ui, &environment, &globals, &arguments).await)
                 }
                 OwnCommand::Completion(arguments) => Ok(completion::run(&ui, &arguments)),
+                OwnCommand::Man(_) => man::run(&ui),
             };
         }
         let (globals, arguments) = through_the_door(globals.clone(), arguments.clone())?;

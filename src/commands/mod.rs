@@ -9,6 +9,7 @@ pub mod doctor;
 mod doctor_checks;
 pub mod guard;
 pub mod hooks;
+pub mod man;
 mod prompt;
 mod save;
 pub mod shell_init;

@@ -91,6 +91,12 @@ impl DockerProgram {
         Ok(Self { path: find(environment)?, globals: globals.clone(), depth: depth + 1 })
     }
 
+    /// The same client without the globals, for command lines that have them elsewhere.
+    #[must_use]
+    pub fn without_globals(&self) -> Self {
+        Self { globals: DockerGlobals::default(), ..self.clone() }
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
