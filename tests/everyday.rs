@@ -7,7 +7,7 @@ mod support;
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use support::{Engine, Ran};
+use support::{Engine, Ran, Stack};
 
 /// The state and the remedy of one of doctor's checks.
 fn check(ran: &Ran, name: &str) -> (String, Option<String>) {
@@ -87,4 +87,106 @@ fn docker_completes_our_words_its_own_and_the_names_of_things() {
     // An engine that is not there keeps no word away that needs none.
     has(&["--host", "unix:///no/such.sock", "dbsafe", "audit", "--"], "--fail-on");
     assert!(offered(engine, &["--host", "unix:///no/such.sock", "dbsafe", "kill", ""]).is_empty());
+}
+
+const IN_LAYER: [&str; 5] = ["-e", "PGDATA=/srv/pg", "-e", "POSTGRES_HOST_AUTH_METHOD=trust", "postgres:15"];
+
+/// What we answer to docker's hook.
+fn hook(engine: &Engine, folder: &std::path::Path, command: &str, flags: &str) -> String {
+    let request = format!(r#"{{"RootCmd":"{command}","Flags":{flags},"CommandError":""}}"#);
+    engine.docker_in(folder, &["dbsafe", "docker-cli-plugin-hooks", &request], &[]).expect(0).stdout
+}
+
+#[test]
+fn a_database_in_the_writable_layer_is_worth_a_hint_and_nothing_else_is() {
+    // The newest container is what a hook after `run` is about: an engine of its own.
+    let engine = Engine::start("28-hooks", "5.6");
+    let here = std::env::temp_dir();
+    let detached = r#"{"detach":"true"}"#;
+    assert_eq!(hook(&engine, &here, "run", detached), "", "there is no container");
+    let bare = engine.container(&IN_LAYER);
+    let answer: serde_json::Value = serde_json::from_str(&hook(&engine, &here, "run", detached)).unwrap();
+    assert_eq!(answer["Type"], 0);
+    let text = answer["Template"].as_str().unwrap();
+    assert!(text.starts_with(&format!("{}: the PostgreSQL data in /srv/pg goes", bare.name)), "{text}");
+    assert!(text.ends_with("-v NAME:/srv/pg"), "{text}");
+    // It was removed when it ended, so the newest is another's.
+    assert_eq!(hook(&engine, &here, "run", r#"{"rm":"true"}"#), "");
+    assert_eq!(hook(&engine, &here, "pull", "{}"), "");
+    let disposable = engine.container(&[&["--label", "dbsafe.policy=disposable"], &IN_LAYER[..]].concat());
+    assert_eq!(hook(&engine, &here, "run", detached), "");
+    let _volume = engine.container(&[&["-v", "/srv/pg"], &IN_LAYER[..]].concat());
+    assert_eq!(hook(&engine, &here, "run", detached), "");
+    let _web = engine.container(&["stateless:1"]);
+    assert_eq!(hook(&engine, &here, "run", detached), "");
+    drop(disposable);
+    the_real_client_shows_the_hint_once_hooks_are_on(&engine);
+}
+
+#[test]
+fn a_down_that_leaves_data_in_an_anonymous_volume_is_worth_a_hint() {
+    let engine = Engine::usual();
+    let stack = Stack::up(
+        engine,
+        "
+services:
+  db:
+    image: postgres:15
+    network_mode: none
+    environment: { POSTGRES_HOST_AUTH_METHOD: trust }
+  layer:
+    image: postgres:15
+    network_mode: none
+    environment: { POSTGRES_HOST_AUTH_METHOD: trust, PGDATA: /srv/pg }
+",
+    );
+    let up = hook(engine, &stack.folder, "compose up", r#"{"d":""}"#);
+    assert!(up.contains(&format!("{}: the PostgreSQL data", stack.container("layer"))), "{up}");
+    assert!(!up.contains(&stack.container("db")), "{up}");
+    let elsewhere = tempfile::tempdir().unwrap();
+    assert_eq!(hook(engine, elsewhere.path(), "compose up", r#"{"d":""}"#), "");
+    engine.fill_payments(&stack.container("db"));
+    let mounts = "{{range .Mounts}}{{.Name}}{{end}}";
+    let volume = engine.docker(&["inspect", "-f", mounts, &stack.container("db")]).expect(0).stdout;
+    let volume = volume.trim();
+    stack.compose(&["down", "-t", "0"]).expect(0);
+    let down = hook(engine, &stack.folder, "compose down", "{}");
+    assert!(down.contains("left PostgreSQL data in an anonymous volume"), "{down}");
+    assert!(down.contains(&format!("docker dbsafe snapshot {volume}")), "{down}");
+    assert_eq!(hook(engine, elsewhere.path(), "compose down", "{}"), "");
+    engine.docker(&["volume", "rm", volume]).expect(0);
+    assert_eq!(hook(engine, &stack.folder, "compose down", "{}"), "");
+}
+
+fn the_real_client_shows_the_hint_once_hooks_are_on(engine: &Engine) {
+    if std::process::Command::new("script").arg("--version").output().is_err() {
+        return;
+    }
+    let name = support::unique("hinted");
+    // Docker asks for hints on a terminal only.
+    let run = |more: &str| {
+        let line = format!("docker run -d --network none --name {name}{more} {}", IN_LAYER.join(" "));
+        let environment =
+            [("PATH", std::env::var("PATH").unwrap()), ("HOME", engine.home.display().to_string())];
+        let output = std::process::Command::new("script")
+            .args(["-qec", &line, "/dev/null"])
+            .env_clear()
+            .envs(environment)
+            .env("DOCKER_HOST", &engine.host)
+            .env("DOCKER_CONFIG", &engine.config)
+            .stdin(std::process::Stdio::null())
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let off = run("a");
+    engine.dbsafe(&["hooks", "on"]).expect(0);
+    let on = run("b");
+    engine.dbsafe(&["hooks", "off"]).expect(0);
+    for ending in ["a", "b"] {
+        engine.docker(&["rm", "-fv", &format!("{name}{ending}")]);
+    }
+    assert!(!off.contains("What's next"), "{off}");
+    assert!(on.contains("What's next") && on.contains(&format!("{name}b: the PostgreSQL data")), "{on}");
+    assert_eq!(fs::read_to_string(engine.config.join("config.json")).unwrap(), "{}");
 }

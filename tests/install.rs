@@ -83,7 +83,10 @@ fn the_line_is_added_once_works_and_goes_with_the_plugin() {
             .map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
         assert!(known.is_err() || known.as_ref().unwrap().contains("function"), "{shell}: {known:?}");
 
+        let hooks = home.command(home.path(PLUGIN).to_str().unwrap(), shell).args(["hooks", "on"]).status();
+        assert!(hooks.unwrap().success() && home.read(".docker/config.json").contains("dbsafe"));
         let (good, said) = home.install(shell, &["--uninstall"]);
+        assert_eq!(home.read(".docker/config.json"), "{}");
         assert!(good && said.contains("took the line out"), "{said}");
         assert!(!home.path(PLUGIN).exists());
         if shell == "fish" {

@@ -6,7 +6,7 @@ use clap::Parser as _;
 
 use super::{
     app::{App, Failure},
-    audit, completion, config, doctor, guard, hooks, man, shell_init, snapshots, take,
+    audit, completion, config, doctor, guard, hints, hooks, man, shell_init, snapshots, take,
 };
 use crate::{
     act::keeper,
@@ -29,8 +29,12 @@ pub async fn run(ui: Ui, environment: Environment, invocation: Invocation) -> Ex
             ui.print(&completion::answer(&environment, &caller::globals(), &words, descriptions).await);
             Exit::Done
         }
-        // Docker's hooks are answered with silence.
-        Invocation::Hook { .. } => Exit::Done,
+        Invocation::Hook { request } => {
+            let answer = hints::answer(&environment, &caller::globals(), &request).await;
+            ui.print(&answer);
+            scratch::leave_nothing().await;
+            Exit::Done
+        }
         Invocation::Run { globals, arguments } => {
             match run_command(ui, environment, globals, arguments).await {
                 Ok(exit) => exit,

@@ -8,6 +8,7 @@ pub mod dispatch;
 pub mod doctor;
 mod doctor_checks;
 pub mod guard;
+mod hints;
 pub mod hooks;
 pub mod man;
 mod prompt;
