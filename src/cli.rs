@@ -3,7 +3,10 @@
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::commands::{audit::AuditArgs, config::ConfigArgs};
+use crate::commands::{
+    audit::AuditArgs, config::ConfigArgs, doctor::DoctorArgs, hooks::HooksArgs, man::ManArgs,
+    shell_init::ShellInitArgs,
+};
 use crate::commands::{
     restore::{RestoreArgs, UndoArgs},
     snapshot::SnapshotArgs,
@@ -56,7 +59,11 @@ pub enum OwnCommand {
     Restore(RestoreArgs),
     Undo(UndoArgs),
     Config(ConfigArgs),
+    ShellInit(ShellInitArgs),
+    Hooks(HooksArgs),
+    Doctor(DoctorArgs),
     Completion(CompletionArgs),
+    Man(ManArgs),
 }
 
 /// Print a completion script
@@ -66,12 +73,25 @@ pub struct CompletionArgs {
     pub shell: Shell,
 }
 
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Shell {
     Bash,
     Zsh,
     Fish,
     Powershell,
+}
+
+impl Shell {
+    /// As it is called on a command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bash => "bash",
+            Self::Zsh => "zsh",
+            Self::Fish => "fish",
+            Self::Powershell => "powershell",
+        }
+    }
 }
 
 /// Whether a word is one of our own commands.

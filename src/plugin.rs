@@ -93,11 +93,13 @@ fn without_name(words: &[OsString]) -> &[OsString] {
 
 /// What a completion shall do beside the candidates, as cobra numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Directive {
+pub struct Directive(pub u8);
+
+impl Directive {
     /// Complete with file names too.
-    Files = 0,
+    pub const FILES: Self = Self(0);
     /// Nothing but the candidates.
-    NoFiles = 4,
+    pub const NO_FILES: Self = Self(4);
 }
 
 /// Candidates with their descriptions, as cobra's completion scripts read them.
@@ -118,7 +120,7 @@ pub fn completions<'a>(
         }
         text.push('\n');
     }
-    text.push_str(&format!(":{}\n", directive as u8));
+    text.push_str(&format!(":{}\n", directive.0));
     text
 }
 
@@ -241,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_candidate_stays_on_its_line() {
-        let text = completions([("a\nb", "what it is"), ("c", "")], true, Directive::NoFiles);
+        let text = completions([("a\nb", "what it is"), ("c", "")], true, Directive::NO_FILES);
         assert_eq!(text, "a b\twhat it is\nc\n:4\n");
     }
 }

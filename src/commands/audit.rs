@@ -143,7 +143,7 @@ fn choose<'a>(
 }
 
 /// The plan that removes every container and leaves volumes alone.
-async fn hypothetical(
+pub(super) async fn hypothetical(
     engine: &Engine,
     chosen: &[&ContainerSummary],
     volumes: &[&Volume],

@@ -6,13 +6,13 @@ use clap::Parser as _;
 
 use super::{
     app::{App, Failure},
-    audit, completion, config, guard, restore, snapshot, snapshots,
+    audit, completion, config, doctor, guard, hints, hooks, man, restore, shell_init, snapshot, snapshots,
 };
 use crate::{
     act::keeper,
     cancel::Cancellation,
     cli::{self, Cli, OwnCommand},
-    docker::{environment::Environment, globals::DockerGlobals, scratch},
+    docker::{caller, environment::Environment, globals::DockerGlobals, scratch},
     exit::Exit,
     plan::parse,
     plugin::Invocation,
@@ -26,11 +26,15 @@ pub async fn run(ui: Ui, environment: Environment, invocation: Invocation) -> Ex
         Invocation::Metadata => Exit::Done,
         Invocation::Help { topic } => help(&ui, &topic),
         Invocation::Complete { words, descriptions } => {
-            ui.print(&completion::answer(&words, descriptions));
+            ui.print(&completion::answer(&environment, &caller::globals(), &words, descriptions).await);
             Exit::Done
         }
-        // Docker's hooks are answered with silence.
-        Invocation::Hook { .. } => Exit::Done,
+        Invocation::Hook { request } => {
+            let answer = hints::answer(&environment, &caller::globals(), &request).await;
+            ui.print(&answer);
+            scratch::leave_nothing().await;
+            Exit::Done
+        }
         Invocation::Run { globals, arguments } => {
             match run_command(ui, environment, globals, arguments).await {
                 Ok(exit) => exit,
@@ -114,7 +118,13 @@ async fn run_command(
                     restore::undo(&app()?, &arguments, &mut std::io::stdout()).await
                 }
                 OwnCommand::Config(arguments) => config::run(&ui, &environment, &arguments),
+                OwnCommand::ShellInit(arguments) => Ok(shell_init::run(&ui, &arguments)),
+                OwnCommand::Hooks(arguments) => hooks::run(&ui, &environment, &globals, &arguments),
+                OwnCommand::Doctor(arguments) => {
+                    Ok(doctor::run(&ui, &environment, &globals, &arguments).await)
+                }
                 OwnCommand::Completion(arguments) => Ok(completion::run(&ui, &arguments)),
+                OwnCommand::Man(_) => man::run(&ui),
             };
         }
         let (globals, arguments) = through_the_door(globals.clone(), arguments.clone())?;

@@ -227,7 +227,7 @@ fn verdict(verification: &Verification, now: Timestamp) -> String {
     }
 }
 
-fn names(stored: &Stored) -> String {
+pub(super) fn names(stored: &Stored) -> String {
     let items = stored.manifest.items.iter();
     let mut names: Vec<String> = items.map(|item| clean(short(&item.target.name))).collect();
     names.sort();

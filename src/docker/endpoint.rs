@@ -104,6 +104,10 @@ pub struct DockerConfig {
     /// Filters that docker merges into every prune, as `label=value`.
     #[serde(rename = "pruneFilters")]
     pub prune_filters: Option<Vec<String>>,
+    /// What is set for each plugin, its hooks among it. Odd values are docker's to refuse.
+    pub plugins: serde_json::Value,
+    /// What docker does only where it was turned on.
+    pub features: serde_json::Value,
 }
 
 /// Reads a file; an error of kind `NotFound` says that there is none.

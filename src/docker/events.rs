@@ -1,6 +1,7 @@
 //! The engine's events: what it really destroyed.
 
 use futures_util::{Stream, StreamExt as _, stream};
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{dial::EngineError, engine::Engine};
@@ -51,6 +52,45 @@ impl Engine {
             std::future::ready(Some(stream::iter(events)))
         });
         Ok(lines.flatten())
+    }
+}
+
+/// Containers that were destroyed lately, and the volumes that they had mounted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lately {
+    pub destroyed: Vec<Destroyed>,
+    /// The container's id and the volume's name.
+    pub unmounted: Vec<(String, String)>,
+}
+
+impl Engine {
+    /// What happened in the seconds before a time. The engine remembers 256 events.
+    ///
+    /// # Errors
+    /// Where the engine does not answer.
+    pub async fn lately(&self, seconds: i64, until: Timestamp) -> Result<Lately, EngineError> {
+        let filters = r#"{"type":["container","volume"],"event":["destroy","unmount"]}"#;
+        let filters = super::engine::encode(filters);
+        // To the nanosecond: the engine waits for a time that is yet to come.
+        let (second, nanosecond) = (until.as_second(), until.subsec_nanosecond());
+        let since = second - seconds;
+        let path = format!("/events?since={since}&until={second}.{nanosecond:09}&filters={filters}");
+        let body = self.transport.get_stream(&path).await?;
+        let mut body = body.ok_or_else(|| EngineError::unexpected("the engine has no events"))?;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = body.next().await {
+            bytes.extend_from_slice(&chunk?);
+        }
+        let mut found = Lately::default();
+        for line in bytes.split(|&byte| byte == b'\n') {
+            let Some(event) = parse(line) else { continue };
+            if !event.is_volume {
+                found.destroyed.push(event);
+            } else if let Some(container) = event.attributes.get("container") {
+                found.unmounted.push((container.clone(), event.id));
+            }
+        }
+        Ok(found)
     }
 }
 

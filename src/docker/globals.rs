@@ -56,32 +56,34 @@ enum Flag {
     Version,
 }
 
+/// Every flag of docker's: its long name, its letter.
+const FLAGS: &[(&str, Option<char>, Flag)] = &[
+    ("config", None, Flag::Config),
+    ("context", Some('c'), Flag::Context),
+    ("host", Some('H'), Flag::Host),
+    ("log-level", Some('l'), Flag::OtherValue),
+    ("tlscacert", None, Flag::OtherValue),
+    ("tlscert", None, Flag::OtherValue),
+    ("tlskey", None, Flag::OtherValue),
+    ("debug", Some('D'), Flag::Debug),
+    ("help", Some('h'), Flag::Help),
+    ("tls", None, Flag::Tls),
+    ("tlsverify", None, Flag::TlsVerify),
+    ("version", Some('v'), Flag::Version),
+];
+
+/// Docker's flags as they are spelled: the long name, the letter, and whether a value follows.
+pub fn spellings() -> impl Iterator<Item = (&'static str, Option<char>, bool)> {
+    FLAGS.iter().map(|(long, short, flag)| (*long, *short, flag.takes_value()))
+}
+
 impl Flag {
     fn long(name: &str) -> Option<Self> {
-        Some(match name {
-            "config" => Self::Config,
-            "context" => Self::Context,
-            "host" => Self::Host,
-            "log-level" | "tlscacert" | "tlscert" | "tlskey" => Self::OtherValue,
-            "debug" => Self::Debug,
-            "help" => Self::Help,
-            "tls" => Self::Tls,
-            "tlsverify" => Self::TlsVerify,
-            "version" => Self::Version,
-            _ => return None,
-        })
+        FLAGS.iter().find(|(long, _, _)| *long == name).map(|(_, _, flag)| *flag)
     }
 
     fn short(letter: char) -> Option<Self> {
-        Some(match letter {
-            'c' => Self::Context,
-            'H' => Self::Host,
-            'l' => Self::OtherValue,
-            'D' => Self::Debug,
-            'h' => Self::Help,
-            'v' => Self::Version,
-            _ => return None,
-        })
+        FLAGS.iter().find(|(_, short, _)| *short == Some(letter)).map(|(_, _, flag)| *flag)
     }
 
     fn takes_value(self) -> bool {

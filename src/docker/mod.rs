@@ -1,6 +1,8 @@
 //! The Docker engine: which one, how to reach it, and what it says. Imports `model` and nothing else of ours.
 
 pub mod archive;
+pub mod caller;
+pub mod client_config;
 mod compose_version;
 mod connector;
 pub mod control;

@@ -91,6 +91,12 @@ impl DockerProgram {
         Ok(Self { path: find(environment)?, globals: globals.clone(), depth: depth + 1 })
     }
 
+    /// The same client without the globals, for command lines that have them elsewhere.
+    #[must_use]
+    pub fn without_globals(&self) -> Self {
+        Self { globals: DockerGlobals::default(), ..self.clone() }
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -151,13 +157,21 @@ impl DockerProgram {
     /// # Errors
     /// Where docker's configuration cannot be read, or there is no such plugin.
     pub fn compose(&self, environment: &Environment) -> Result<ComposeProgram, ProgramError> {
+        let path = self.plugin("compose", environment)?.ok_or(ProgramError::NoCompose)?;
+        Ok(ComposeProgram { path, docker: self.clone() })
+    }
+
+    /// The file that docker takes for a plugin.
+    ///
+    /// # Errors
+    /// Where docker's configuration cannot be read.
+    pub fn plugin(&self, name: &str, environment: &Environment) -> Result<Option<PathBuf>, ProgramError> {
         let folder = endpoint::config_folder(&self.globals, environment)?;
         let config = self.config(environment)?;
         let folders = plugin_folders(&folder, config.plugin_folders.unwrap_or_default(), environment);
-        let name = if cfg!(windows) { "docker-compose.exe" } else { "docker-compose" };
+        let name = format!("docker-{name}{}", std::env::consts::EXE_SUFFIX);
         // The first file wins, valid or not, as docker has it.
-        let path = folders.into_iter().map(|folder| folder.join(name)).find(|path| path.exists());
-        Ok(ComposeProgram { path: path.ok_or(ProgramError::NoCompose)?, docker: self.clone() })
+        Ok(folders.into_iter().map(|folder| folder.join(&name)).find(|path| path.exists()))
     }
 }
 

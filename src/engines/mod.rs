@@ -95,6 +95,14 @@ impl Kind {
         self.hint(container, &[]).is_some()
     }
 
+    /// Whether this kind's server is what the container is for: its command names the server, or its environment
+    /// has what only this engine's images have. An image's name alone may be that of a tool of its.
+    #[must_use]
+    pub fn is_served_by(&self, container: &Container) -> bool {
+        self.environment.iter().any(|name| container.env(name).is_some())
+            || container.command.iter().any(|word| self.runs(word))
+    }
+
     /// Whether a process's command line is this kind's server.
     fn runs(&self, line: &str) -> bool {
         // `postgres: checkpointer` and `redis-server *:6379` are titles that servers give themselves.
@@ -234,6 +242,14 @@ mod tests {
     fn an_application_that_only_talks_to_a_database_is_not_one() {
         let client = container("shop/api:1", &["POSTGRES_PASSWORD=x", "MYSQL_HOST=db"], &["/app"]);
         assert!(candidates(&client, &["/app".to_owned()]).is_empty());
+    }
+
+    #[test]
+    fn a_tool_for_a_database_does_not_serve_one() {
+        let serves = |container: &Container| kind("postgres").unwrap().is_served_by(container);
+        assert!(serves(&container("postgres:15", &[], &["docker-entrypoint.sh", "postgres"])));
+        assert!(serves(&container("shop/db", &["PGDATA=/srv/pg"], &["/start.sh"])));
+        assert!(!serves(&container("postgres-exporter", &[], &["/bin/postgres_exporter"])));
     }
 
     #[test]

@@ -1,23 +1,70 @@
-//! Docker commands that are known to destroy nothing, and what is said of the rest.
+//! Docker commands that are known to destroy nothing, and what is said of the rest. The shell functions of
+//! `shell-init` are made from the same tables, so that the two cannot disagree.
 
+use super::{
+    parse_compose::COMPOSE_GLOBALS,
+    pflag::{Flag, Takes},
+};
 use crate::model::operation::Operation;
 
 const NOTHING: &str = "it removes no container and no volume, and stops nothing";
 
 /// Docker's own commands without subcommands of their own.
-const COMMANDS: &[&str] = &[
-    "attach", "build", "commit", "cp", "create", "diff", "events", "exec", "export", "history", "images",
-    "import", "info", "init", "inspect", "load", "login", "logout", "logs", "pause", "port", "ps", "pull",
-    "push", "rename", "rmi", "run", "save", "sbom", "scan", "scout", "search", "start", "stats", "tag",
-    "top", "unpause", "update", "version", "wait", "help",
+pub const COMMANDS: &[&str] = &[
+    "attach",
+    "bake",
+    "build",
+    "commit",
+    "completion",
+    "cp",
+    "create",
+    "diff",
+    "events",
+    "exec",
+    "export",
+    "history",
+    "images",
+    "import",
+    "info",
+    "init",
+    "inspect",
+    "load",
+    "login",
+    "logout",
+    "logs",
+    "pause",
+    "port",
+    "ps",
+    "pull",
+    "push",
+    "rename",
+    "rmi",
+    "run",
+    "save",
+    "sbom",
+    "scan",
+    "scout",
+    "search",
+    "start",
+    "stats",
+    "tag",
+    "top",
+    "unpause",
+    "update",
+    "version",
+    "wait",
+    "help",
+    // Asked by every shell's completion; plugins complete too, and run nothing.
+    "__complete",
+    "__completeNoDesc",
 ];
 
 /// Families of which nothing touches a container or volume.
-const FAMILIES: &[&str] =
+pub const FAMILIES: &[&str] =
     &["builder", "buildx", "config", "context", "image", "manifest", "network", "secret", "trust", "dbsafe"];
 
 /// Harmless members of families that have others.
-const MEMBERS: &[(&str, &[&str])] = &[
+pub const MEMBERS: &[(&str, &[&str])] = &[
     (
         "container",
         &[
@@ -36,7 +83,7 @@ const MEMBERS: &[(&str, &[&str])] = &[
 ];
 
 /// Compose commands that are harmless.
-pub(super) const COMPOSE: &[&str] = &[
+pub const COMPOSE: &[&str] = &[
     "attach",
     "bridge",
     "build",
@@ -66,6 +113,21 @@ pub(super) const COMPOSE: &[&str] = &[
     "help",
     "completion",
 ];
+
+/// A flag as the shell functions have to know it: how it is spelled, and whether its value may be the next word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spelling {
+    pub long: &'static str,
+    pub short: Option<char>,
+    pub takes_value: bool,
+}
+
+/// The flags that may stand between `compose` and its command.
+pub fn compose_globals() -> impl Iterator<Item = Spelling> {
+    let spelling =
+        |flag: &Flag| Spelling { long: flag.long, short: flag.short, takes_value: flag.takes != Takes::Bool };
+    COMPOSE_GLOBALS.iter().map(spelling)
+}
 
 /// What a docker command line that we do not judge is: harmless, or unknown. Never guessed.
 pub(super) fn classify(arguments: &[String]) -> Operation {

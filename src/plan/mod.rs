@@ -6,7 +6,7 @@
 mod compose;
 mod compose_up;
 mod docker_commands;
-mod harmless;
+pub mod harmless;
 pub mod parse;
 mod parse_compose;
 mod parse_up;
@@ -42,6 +42,12 @@ use crate::{
         plan::Plan,
     },
 };
+
+/// Why a Compose of this version may do other things than those we know; `None` where we know it.
+#[must_use]
+pub fn compose_doubt(version: &str) -> Option<String> {
+    version::Version::read(version).doubt()
+}
 
 /// Inspections at once.
 const PARALLEL: usize = 16;

@@ -130,9 +130,12 @@ pub fn parse(arguments: &[String]) -> Result<Parsed, ParseError> {
 
 /// What was typed, without our own flags: the forwarded words, under the name that was used.
 fn typed(arguments: &[String], own: &OwnFlags) -> Vec<String> {
-    if *own == OwnFlags::default() {
-        return arguments.to_vec();
-    }
+    if *own == OwnFlags::default() { arguments.to_vec() } else { without_own_flags(arguments) }
+}
+
+/// The words that are not our own flags, nor their values.
+#[must_use]
+pub fn without_own_flags(arguments: &[String]) -> Vec<String> {
     let mut rest = arguments.iter().peekable();
     let mut kept = Vec::new();
     let mut ended = false;

@@ -6,6 +6,7 @@
 
 mod catalogue;
 mod coverage;
+pub mod health;
 mod lock;
 mod outcome;
 pub mod retention;
