@@ -10,19 +10,23 @@ use std::{
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::progress::Progress;
 use crate::{
     docker::{
         archive::Place,
+        dial::Body,
         error::EngineError,
         tar_stream::{Census, TarFault, TarScan},
     },
     store::{ArtifactWriter, StoreError, Written},
 };
 
-/// Chunks between the engine and the disk: enough for both to work at once.
+/// Batches between the engine and the disk: enough for both to work at once.
 const CHUNKS: usize = 16;
+/// The engine sends 32 KiB at a time: handed on one by one, waking the other thread would cost more than the copy.
+const BATCH_BYTES: usize = 1 << 19;
 /// Bytes that go to the engine at once.
 const CHUNK_BYTES: usize = 1 << 18;
 /// The largest window that a stream may ask for: 8 MiB. Ours ask for less than one.
@@ -64,45 +68,53 @@ pub async fn download(
     progress: &Arc<dyn Progress>,
 ) -> Result<(Written, Census), CopyError> {
     let shown = || format!("{}/{}", place.base, path.trim_start_matches('/'));
-    let mut body = place.stream(path).await?.ok_or_else(|| CopyError::Absent(shown()))?;
-    let (sender, receiver) = mpsc::channel::<Bytes>(CHUNKS);
+    let body = place.stream(path).await?.ok_or_else(|| CopyError::Absent(shown()))?;
+    let (sender, receiver) = mpsc::channel::<Vec<Bytes>>(CHUNKS);
     let sink = tokio::task::spawn_blocking(move || drain(receiver, writer));
-    let meter = Arc::clone(progress);
-    let mut failed = None;
+    // A task of its own: it runs on the thread that the engine's words come in on, and nobody is woken for each.
+    let reading = AbortOnDropHandle::new(tokio::spawn(read_all(body, sender, Arc::clone(progress))));
+    let read = reading.await.unwrap_or_else(|_panicked| Err(CopyError::GivenUp));
+    let written = sink.await.map_err(|_panicked| CopyError::GivenUp)?;
+    read.and(written)
+}
+
+/// Hands a body on in batches. Ends early where nobody takes them any more: the sink has a fault then, and says so.
+async fn read_all(
+    mut body: Body,
+    sender: mpsc::Sender<Vec<Bytes>>,
+    progress: Arc<dyn Progress>,
+) -> Result<(), CopyError> {
+    let (mut batch, mut bytes) = (Vec::new(), 0);
     while let Some(chunk) = body.next().await {
-        match chunk {
-            Ok(chunk) => {
-                meter.advance(chunk.len() as u64);
-                // The sink has ended early only with a fault, which it returns.
-                if sender.send(chunk).await.is_err() {
-                    break;
-                }
-            }
-            Err(error) => {
-                failed = Some(error);
-                break;
+        let chunk = chunk?;
+        bytes += chunk.len();
+        batch.push(chunk);
+        if bytes >= BATCH_BYTES {
+            progress.advance(std::mem::take(&mut bytes) as u64);
+            if sender.send(std::mem::take(&mut batch)).await.is_err() {
+                return Ok(());
             }
         }
     }
-    drop(sender);
-    let written = sink.await.map_err(|_panicked| CopyError::GivenUp)?;
-    match failed {
-        Some(error) => Err(error.into()),
-        None => written,
-    }
+    progress.advance(bytes as u64);
+    // As above.
+    let _ = sender.send(batch).await;
+    Ok(())
 }
 
 /// Looks at each chunk and writes it. A stream without its end is an error, so that a part never passes for
 /// the whole.
 fn drain(
-    mut chunks: mpsc::Receiver<Bytes>,
+    mut chunks: mpsc::Receiver<Vec<Bytes>>,
     mut writer: ArtifactWriter,
 ) -> Result<(Written, Census), CopyError> {
     let mut scan = TarScan::counting();
-    while let Some(chunk) = chunks.blocking_recv() {
-        scan.feed(&chunk)?;
-        if let Err(error) = writer.write_all(&chunk) {
-            return Err(writer.failed(error).into());
+    while let Some(batch) = chunks.blocking_recv() {
+        for chunk in batch {
+            scan.feed(&chunk)?;
+            if let Err(error) = writer.write_all(&chunk) {
+                return Err(writer.failed(error).into());
+            }
         }
     }
     let census = scan.finish()?;
