@@ -90,3 +90,7 @@ quiet --runs 3 \
   -n 'docker dbsafe snapshot --checksum: dump and copy' 'docker dbsafe snapshot --checksum db' \
   -n 'docker dbsafe snapshot: dump, copy, started and compared' 'docker dbsafe snapshot db'
 table "A PostgreSQL of $(docker exec db psql -XAtqU postgres -c "select pg_size_pretty(pg_database_size('postgres'))"): saving it"
+echo
+echo "Of the last row, as \`docker dbsafe snapshots show\` tells:"
+echo
+docker dbsafe snapshots show latest | awk '/made in/ { sub(/^ +/, ""); print "- " $0 }'

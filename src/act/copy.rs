@@ -73,7 +73,7 @@ pub async fn download(
     let sink = tokio::task::spawn_blocking(move || drain(receiver, writer));
     // A task of its own: it runs on the thread that the engine's words come in on, and nobody is woken for each.
     let reading = AbortOnDropHandle::new(tokio::spawn(read_all(body, sender, Arc::clone(progress))));
-    let read = reading.await.unwrap_or_else(|_panicked| Err(CopyError::GivenUp));
+    let read = reading.await.unwrap_or(Err(CopyError::GivenUp));
     let written = sink.await.map_err(|_panicked| CopyError::GivenUp)?;
     read.and(written)
 }
