@@ -190,3 +190,29 @@ fn the_real_client_shows_the_hint_once_hooks_are_on(engine: &Engine) {
     assert!(on.contains("What's next") && on.contains(&format!("{name}b: the PostgreSQL data")), "{on}");
     assert_eq!(fs::read_to_string(engine.config.join("config.json")).unwrap(), "{}");
 }
+
+#[test]
+fn what_a_block_suggests_is_what_was_typed_and_does_what_it_says() {
+    let engine = Engine::usual();
+    let container = engine.container(&IN_LAYER);
+    engine.fill_payments(&container.name);
+    let here = std::env::temp_dir();
+    let by_shell = |words: &[&str]| {
+        engine.docker_in(&here, &[&["dbsafe", "guard", "--"], words].concat(), &[("DBSAFE_SHELL", "bash")])
+    };
+    let name = container.name.as_str();
+    let blocked = by_shell(&["-D", "rm", "-f", name]).expect(10);
+    assert!(blocked.says(&format!("docker -D rm -f {name} --plan")), "{blocked:?}");
+    assert!(blocked.says(&format!("docker -D rm -f {name} --accept-loss {name}")), "{blocked:?}");
+    let plan = by_shell(&["rm", "-f", name, "--plan"]).expect(0);
+    assert!(plan.stdout.contains("it would be blocked"), "{plan:?}");
+    let door = engine.dbsafe(&["guard", "--", "-D", "rm", "-f", name]).expect(10);
+    assert!(door.says(&format!("docker -D dbsafe guard --plan -- rm -f {name}")), "{door:?}");
+    let unknown = by_shell(&["frobnicate", "x"]).expect(11);
+    assert!(unknown.says("command docker frobnicate x"), "{unknown:?}");
+    assert!(unknown.says("docker dbsafe guard --plan -- frobnicate x"), "{unknown:?}");
+    let without = engine.dbsafe(&["guard", "--", "frobnicate"]).expect(11);
+    assert!(without.says("go around dbsafe docker frobnicate"), "{without:?}");
+    by_shell(&["rm", "-f", name, "--accept-loss", name]).expect(0);
+    assert!(!engine.exists(name));
+}

@@ -4,6 +4,7 @@ use super::{
     app::{App, Failure},
     prompt::{self, Choice, Offers},
     save,
+    shell_init::VARIABLE,
 };
 use crate::{
     act::{events::Watch, handover},
@@ -14,7 +15,7 @@ use crate::{
     model::{
         coverage::CoverageStatus,
         evidence::{Evidence, Presence},
-        operation::Operation,
+        operation::{Operation, UpKind},
         plan::{Fate, Plan},
         policy::AcceptLoss,
         verdict::{Severity, Verdict},
@@ -64,7 +65,7 @@ pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
     let accepted = parsed.own.accept_loss.as_slice();
     let judgement = judge::judge(&plan, &evidence, |seen| settings.stance(&plan, seen, accepted));
     let mut case =
-        Case { app, parsed, shown: shown(parsed), plan, evidence, judgement, snapshots: Vec::new() };
+        Case { app, parsed, shown: shown(parsed, app), plan, evidence, judgement, snapshots: Vec::new() };
     for note in settings.notes(&case.evidence, accepted) {
         app.ui.note(&note);
     }
@@ -154,11 +155,27 @@ pub async fn before_hand_over(cancellation: &Cancellation) {
     }
 }
 
-/// The command to show in hints.
-fn shown(parsed: &Parsed) -> String {
-    let mut words = vec!["docker".to_owned(), "dbsafe".to_owned()];
-    words.extend(parsed.typed.iter().map(|word| quoted(word)));
+/// The command to show in hints: as it was typed, for the same engine. The functions of `shell-init` take our flags
+/// behind docker's own name.
+fn shown(parsed: &Parsed, app: &App) -> String {
+    let globals = app.globals.arguments.iter().map(|word| quoted(&word.to_string_lossy()));
+    let mut words: Vec<String> = std::iter::once("docker".to_owned()).chain(globals).collect();
+    if is_as_typed(parsed, app) {
+        let behind = parsed.typed.iter().skip_while(|word| *word != "--").skip(1);
+        words.extend(behind.map(|word| quoted(word)));
+    } else {
+        words.push("dbsafe".to_owned());
+        words.extend(parsed.typed.iter().map(|word| quoted(word)));
+    }
     words.join(" ")
+}
+
+/// Whether a person typed `docker …` itself, and the shell's function sent it here. A command that we do not know
+/// has no place for our flags.
+fn is_as_typed(parsed: &Parsed, app: &App) -> bool {
+    parsed.is_guard_door
+        && app.environment.get(VARIABLE).is_some()
+        && !matches!(parsed.operation, Operation::Unjudged { .. })
 }
 
 /// A word as a shell takes it back.
@@ -222,18 +239,32 @@ impl Case<'_> {
                 names.iter().map(|name| format!("--accept-loss {}", quoted(name))).collect();
             ways.push(("lose it".to_owned(), self.with_flags(&flags.join(" "))));
         } else {
-            let words: Vec<String> = self.parsed.docker_arguments.iter().map(|word| quoted(word)).collect();
-            ways.push(("go around dbsafe".to_owned(), format!("docker {}", words.join(" "))));
+            let globals = self.app.globals.arguments.iter().map(|word| word.to_string_lossy().into_owned());
+            let words = globals.chain(self.parsed.docker_arguments.iter().cloned());
+            let words: Vec<String> = words.map(|word| quoted(&word)).collect();
+            let docker = match self.app.environment.text(VARIABLE).as_deref() {
+                None => "docker",
+                Some("powershell") => "& (Get-Command docker -CommandType Application)[0]",
+                Some(_) => "command docker",
+            };
+            ways.push(("go around dbsafe".to_owned(), format!("{docker} {}", words.join(" "))));
         }
         ways
     }
 
     /// The typed command with flags of ours, before a `--` where there is one.
     fn with_flags(&self, flags: &str) -> String {
+        let runs = matches!(&self.parsed.operation, Operation::ComposeUp(up) if up.how == UpKind::Run);
+        if self.parsed.is_guard_door && !is_as_typed(self.parsed, self.app) {
+            return self.shown.replacen(" dbsafe guard ", &format!(" dbsafe guard {flags} "), 1);
+        }
+        if runs {
+            // Behind the service stands what runs in its container.
+            return self.shown.replacen(" compose ", &format!(" compose {flags} "), 1);
+        }
         match self.shown.split_once(" -- ") {
-            Some((before, after)) if !before.ends_with("guard") => format!("{before} {flags} -- {after}"),
-            _ if self.parsed.is_guard_door => self.shown.replacen(" guard ", &format!(" guard {flags} "), 1),
-            _ => format!("{} {flags}", self.shown),
+            Some((before, after)) => format!("{before} {flags} -- {after}"),
+            None => format!("{} {flags}", self.shown),
         }
     }
 
@@ -245,7 +276,8 @@ impl Case<'_> {
             ui.say(&text::paragraphs(&at_risk, self.app.now(), ui));
         }
         for cause in &self.plan.undetermined {
-            ui.say(&format!("  not known: {}\n", clean(cause)));
+            let lines = text::wrap(&format!("not known: {}", clean(cause)), ui.width.saturating_sub(4));
+            ui.say(&format!("  {}\n", lines.join("\n    ")));
         }
     }
 
