@@ -4,8 +4,8 @@
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    audit::AuditArgs, config::ConfigArgs, doctor::DoctorArgs, hooks::HooksArgs, man::ManArgs,
-    shell_init::ShellInitArgs,
+    audit::AuditArgs, config::ConfigArgs, doctor::DoctorArgs, hooks::HooksArgs, journal::JournalArgs,
+    man::ManArgs, shell_init::ShellInitArgs,
 };
 use crate::commands::{
     restore::{RestoreArgs, UndoArgs},
@@ -58,6 +58,7 @@ pub enum OwnCommand {
     Snapshots(SnapshotsArgs),
     Restore(RestoreArgs),
     Undo(UndoArgs),
+    Journal(JournalArgs),
     Config(ConfigArgs),
     ShellInit(ShellInitArgs),
     Hooks(HooksArgs),

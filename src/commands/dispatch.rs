@@ -6,7 +6,8 @@ use clap::Parser as _;
 
 use super::{
     app::{App, Failure},
-    audit, completion, config, doctor, guard, hints, hooks, man, restore, shell_init, snapshot, snapshots,
+    audit, completion, config, doctor, guard, hints, hooks, journal, man, restore, shell_init, snapshot,
+    snapshots,
 };
 use crate::{
     act::keeper,
@@ -116,6 +117,9 @@ async fn run_command(
                 }
                 OwnCommand::Undo(arguments) => {
                     restore::undo(&app()?, &arguments, &mut std::io::stdout()).await
+                }
+                OwnCommand::Journal(arguments) => {
+                    journal::run(&ui, &environment, &arguments, jiff::Timestamp::now())
                 }
                 OwnCommand::Config(arguments) => config::run(&ui, &environment, &arguments),
                 OwnCommand::ShellInit(arguments) => Ok(shell_init::run(&ui, &arguments)),

@@ -15,6 +15,7 @@ use crate::{
     model::{
         coverage::CoverageStatus,
         evidence::{Evidence, Presence},
+        journal::Event,
         operation::{Operation, UpKind},
         plan::{Fate, Plan},
         policy::AcceptLoss,
@@ -72,6 +73,7 @@ pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
     if parsed.own.plan {
         return Ok(case.show_plan().await);
     }
+    case.journal(Event::Verdict, case.judgement.verdict.name());
     let save = match case.judgement.verdict {
         // Asked for in so many words: a covered database is saved, too.
         Verdict::Allow | Verdict::Warn => parsed.own.snapshot && case.takes_data(),
@@ -83,9 +85,16 @@ pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
         Verdict::Block | Verdict::Undetermined => match case.blocked(&settings).await? {
             Decision::End(exit) => return Ok(exit),
             Decision::Save => true,
-            Decision::Lose => false,
+            Decision::Lose => {
+                let names = case.at_risk().iter().map(|seen| loss_name(seen).to_owned()).collect();
+                app.journal(Event::Override, &parsed.docker_arguments, names, "typed at the prompt");
+                false
+            }
         },
     };
+    for (name, why) in case.let_go() {
+        app.journal(Event::Override, &parsed.docker_arguments, vec![name], &why);
+    }
     if !save {
         case.warn();
         case.check_again(&model, Strictness::Same).await?;
@@ -95,6 +104,7 @@ pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
     let store = save::open_store(app)?;
     let taken = save::save(app, parsed, &case.plan, &case.evidence, &store).await?;
     case.snapshots.push(taken.stored.manifest.id.clone());
+    case.journal(Event::Snapshot, &taken.stored.manifest.id);
     // From here on a failure must start again what was stopped.
     let at = app.now();
     let ready = match case.check_again(&model, Strictness::NothingNew).await {
@@ -195,6 +205,17 @@ impl Case<'_> {
             own.into_iter().any(|finding| finding.severity >= Severity::High && finding.suppressed.is_none())
         };
         self.evidence.iter().filter(blocks).collect()
+    }
+
+    /// Notes what happened to this command, with the names of what it takes.
+    fn journal(&self, event: Event, outcome: &str) {
+        self.app.journal(event, &self.parsed.docker_arguments, self.plan.names_of_losses(), outcome);
+    }
+
+    /// What is at risk and may go all the same, by name, and why.
+    fn let_go(&self) -> Vec<(String, String)> {
+        let findings = self.judgement.findings.iter().filter(|finding| finding.severity >= Severity::High);
+        findings.filter_map(|f| Some((f.target.name.clone(), f.suppressed.clone()?))).collect()
     }
 
     /// Whether data goes, at risk or not.
@@ -408,6 +429,7 @@ impl Case<'_> {
         let json = self.parsed.own.format == Format::Json;
         let arguments = &self.parsed.docker_arguments;
         let exit = handover::run_docker(&self.app.docker, arguments, &self.app.cancellation).await?;
+        self.journal(Event::HandOver, &format!("exit status {}", exit.status()));
         for difference in watch.compare(&self.plan, exit.status() == 0).await {
             self.app.ui.note(&difference);
         }

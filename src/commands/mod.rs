@@ -10,6 +10,7 @@ mod doctor_checks;
 pub mod guard;
 mod hints;
 pub mod hooks;
+pub mod journal;
 pub mod man;
 mod prompt;
 pub mod restore;

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     act::{keeper::Keeper, restore, snapshot::SnapshotError, swap, undo},
     exit::Exit,
-    model::manifest::EngineHost,
+    model::{journal::Event, manifest::EngineHost},
     report::words::{ago, short},
     store::{Store, Stored},
     ui::clean,
@@ -77,6 +77,7 @@ pub async fn restore(app: &App, arguments: &RestoreArgs, out: &mut dyn Write) ->
         let progress = save::progress();
         let loading = restore::into_database(&app.engine, &stored, database, &container, new_name, &progress);
         loading.await.map_err(refused)?;
+        note(app, Event::Restore, &["restore", "--database", database, "--as", new_name], &stored);
         line(out, &format!("{} is in {} as {}", clean(database), clean(&container), clean(new_name)))?;
         return Ok(Exit::Done);
     }
@@ -112,12 +113,21 @@ pub async fn restore(app: &App, arguments: &RestoreArgs, out: &mut dyn Write) ->
                 };
                 let restoring = restore::into_volume(&app.engine, &stored, *copy, &volume, &progress);
                 restoring.await.map_err(refused)?;
+                note(app, Event::Restore, &["restore", "--to", &format!("volume:{volume}")], &stored);
                 let from = clean(&format!("{} of {}", copy.item.path, copy.item.target.name));
                 line(out, &format!("volume {} holds {from}", clean(&volume)))?;
             }
             Ok(Exit::Done)
         }
     }
+}
+
+/// Notes in the journal what was restored.
+fn note(app: &App, event: Event, words: &[&str], stored: &Stored) {
+    let words: Vec<String> =
+        std::iter::once("dbsafe").chain(words.iter().copied()).map(str::to_owned).collect();
+    let targets = stored.manifest.items.iter().map(|item| item.target.name.clone()).collect();
+    app.journal(event, &words, targets, &stored.manifest.id);
 }
 
 /// Puts a snapshot in the place of what is there.
@@ -134,6 +144,7 @@ async fn swap_in(app: &App, store: &Store, stored: &Stored, out: &mut dyn Write)
     };
     let swapping = swap::swap(&request, Keeper::start(&app.globals, store.home()));
     let swapped = swapping.await.map_err(|error| save::not_saved("nothing was put in its place", &error))?;
+    note(app, Event::Restore, &["restore", "--swap"], stored);
     for sentence in &swapped.said {
         line(out, &clean(sentence))?;
     }
@@ -168,6 +179,7 @@ async fn restore_container(
     let restoring = restore::into_container(&app.engine, stored, recipe, name, &progress);
     let volumes =
         restoring.await.map_err(|error: SnapshotError| save::not_saved("nothing was restored", &error))?;
+    note(app, Event::Restore, &["restore", "--to", &format!("container:{name}")], stored);
     let with = match volumes.as_slice() {
         [] => String::new(),
         volumes => format!(", with the volumes {}", volumes.join(", ")),
@@ -230,6 +242,7 @@ pub async fn undo(app: &App, arguments: &UndoArgs, out: &mut dyn Write) -> Resul
             _ => failure,
         }
     })?;
+    note(app, Event::Undo, &["undo"], &stored);
     for sentence in said {
         line(out, &clean(&sentence))?;
     }

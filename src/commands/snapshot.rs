@@ -17,7 +17,10 @@ use crate::{
     },
     exit::Exit,
     inspect::{self, Depth},
-    model::manifest::{EngineHost, VerificationMethod, VerificationResult},
+    model::{
+        journal::Event,
+        manifest::{EngineHost, VerificationMethod, VerificationResult},
+    },
     report::words::size,
     ui::clean,
 };
@@ -75,6 +78,9 @@ pub async fn snapshot(app: &App, arguments: &SnapshotArgs, out: &mut dyn Write) 
             save::not_saved("no snapshot was taken", &failed.error)
         })?;
     let stored = taken.leave();
+    let words = ["dbsafe", "snapshot"].map(str::to_owned);
+    let names = stored.manifest.items.iter().map(|item| item.target.name.clone()).collect();
+    app.journal(Event::Snapshot, &words, names, &stored.manifest.id);
     let verification = &stored.manifest.verification;
     line(out, &format!("{}  {}", stored.manifest.id, size(stored.bytes())))?;
     let proved = verification.result == VerificationResult::Proved;

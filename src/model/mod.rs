@@ -3,6 +3,7 @@
 pub mod container;
 pub mod coverage;
 pub mod evidence;
+pub mod journal;
 pub mod manifest;
 pub mod operation;
 pub mod plan;

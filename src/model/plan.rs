@@ -95,6 +95,17 @@ impl Plan {
         containers.chain(volumes).collect()
     }
 
+    /// The names of the containers and volumes that go or get lost.
+    #[must_use]
+    pub fn names_of_losses(&self) -> Vec<String> {
+        let containers = self.containers.iter().filter(|planned| planned.fate >= Fate::Detached);
+        let volumes = self.volumes.iter().filter(|planned| planned.fate >= Fate::Detached);
+        containers
+            .map(|planned| planned.container.name.clone())
+            .chain(volumes.map(|planned| planned.volume.name.clone()))
+            .collect()
+    }
+
     /// What binds a verdict to the objects it was given on: every id with its fate, sorted.
     /// Equal before and after means that nothing came, went or changed its state in between.
     #[must_use]

@@ -44,3 +44,16 @@ pub enum Verdict {
     Block,
     Undetermined,
 }
+
+impl Verdict {
+    /// As it stands in documents.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Warn => "warn",
+            Self::Block => "block",
+            Self::Undetermined => "undetermined",
+        }
+    }
+}

@@ -7,6 +7,7 @@
 mod catalogue;
 mod coverage;
 pub mod health;
+pub mod journal;
 mod lock;
 mod outcome;
 pub mod retention;
