@@ -6,8 +6,8 @@ use clap::Parser as _;
 
 use super::{
     app::{App, Failure},
-    audit, completion, config, doctor, guard, hints, hooks, journal, man, restore, shell_init, snapshot,
-    snapshots,
+    audit, check, completion, config, doctor, guard, hints, hooks, journal, man, restore, shell_init,
+    snapshot, snapshots,
 };
 use crate::{
     act::keeper,
@@ -131,6 +131,9 @@ async fn run_command(
                 OwnCommand::Man(_) => man::run(&ui),
             };
         }
+        if check::is_asked_for(&arguments) {
+            return check::run(&ui, &environment, &globals, &cancellation, &arguments).await;
+        }
         let (globals, arguments) = through_the_door(globals.clone(), arguments.clone())?;
         let parsed = parse::parse(&arguments)?;
         let app = App::new(ui, globals, environment.clone(), cancellation.clone())?;
@@ -158,7 +161,7 @@ fn as_text(arguments: Vec<OsString>) -> Result<Vec<String>, Failure> {
 }
 
 /// Docker's globals inside `guard -- -H HOST rm …` belong in front, where they mean the same.
-fn through_the_door(
+pub(super) fn through_the_door(
     globals: DockerGlobals,
     arguments: Vec<String>,
 ) -> Result<(DockerGlobals, Vec<String>), Failure> {

@@ -57,17 +57,8 @@ pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
         }
         return Ok(handover::run_docker(&app.docker, &parsed.docker_arguments, &app.cancellation).await?);
     }
-    let memory = place::home(&app.environment).map(|home| home.join("cache/compose.json"));
-    let model = ComposeSource::new(app.docker.clone(), app.environment.clone(), memory);
-    let plan = plan::plan(&parsed.operation, &app.engine, &model).await?;
-    let settings = Settings::load_for(app, &plan)?;
-    let mut evidence = inspect::inspect(&app.engine, &plan, Depth::Threatened).await;
-    settings.cover(app, &plan, &mut evidence).await;
-    let accepted = parsed.own.accept_loss.as_slice();
-    let judgement = judge::judge(&plan, &evidence, |seen| settings.stance(&plan, seen, accepted));
-    let mut case =
-        Case { app, parsed, shown: shown(parsed, app), plan, evidence, judgement, snapshots: Vec::new() };
-    for note in settings.notes(&case.evidence, accepted) {
+    let (mut case, settings, model) = judged(app, parsed).await?;
+    for note in settings.notes(&case.evidence, &parsed.own.accept_loss) {
         app.ui.note(&note);
     }
     if parsed.own.plan {
@@ -139,6 +130,39 @@ pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
             other
         }
     }
+}
+
+/// Plans, looks and judges; changes nothing.
+async fn judged<'a>(
+    app: &'a App,
+    parsed: &'a Parsed,
+) -> Result<(Case<'a>, Settings, ComposeSource), Failure> {
+    let memory = place::home(&app.environment).map(|home| home.join("cache/compose.json"));
+    let model = ComposeSource::new(app.docker.clone(), app.environment.clone(), memory);
+    let plan = plan::plan(&parsed.operation, &app.engine, &model).await?;
+    let settings = Settings::load_for(app, &plan)?;
+    let mut evidence = inspect::inspect(&app.engine, &plan, Depth::Threatened).await;
+    settings.cover(app, &plan, &mut evidence).await;
+    let accepted = parsed.own.accept_loss.as_slice();
+    let judgement = judge::judge(&plan, &evidence, |seen| settings.stance(&plan, seen, accepted));
+    let shown = shown(parsed, app);
+    let case = Case { app, parsed, shown, plan, evidence, judgement, snapshots: Vec::new() };
+    Ok((case, settings, model))
+}
+
+/// Judges a command and prints the verdict as JSON. Nothing is run, saved or asked.
+///
+/// # Errors
+/// Where it cannot be judged.
+pub async fn check(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
+    let (case, ..) = judged(app, parsed).await?;
+    let exit = match case.judgement.verdict {
+        Verdict::Allow | Verdict::Warn => Exit::Done,
+        Verdict::Block | Verdict::Undetermined => case.block_exit(),
+    };
+    case.journal(Event::Verdict, &format!("{} (only checked)", case.judgement.verdict.name()));
+    case.print_document(exit).await;
+    Ok(exit)
 }
 
 /// What a block came to.

@@ -14,6 +14,7 @@ mod pflag;
 mod project;
 mod prune;
 mod service;
+pub mod shell;
 mod simulate;
 mod source;
 mod swarm;
