@@ -537,3 +537,15 @@ fn saved_and_taken_back_and_a_proved_snapshot_counts_for_this_data_alone() {
     let ran = dbsafe(&["down"]).expect(10);
     assert!(ran.stderr.contains("none found"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_file_in_shared_memory_is_lost_with_its_container() {
+    let engine = Engine::usual();
+    let script = "sqlite3 /dev/shm/state 'create table t(a); insert into t values (1)'; exec sleep 1000";
+    let app = engine.container(&["--entrypoint", "sh", "sqlite-app:1", "-c", script]);
+    engine.wait_for(&app.name, &["test", "-s", "/dev/shm/state"]);
+    let ran = engine.dbsafe(&["stop", &app.name]).expect(10);
+    assert!(ran.says("/dev/shm"), "{ran:?}");
+    engine.docker(&["exec", &app.name, "rm", "/dev/shm/state"]).expect(0);
+    engine.dbsafe(&["rm", "-f", &app.name]).expect(0);
+}

@@ -10,15 +10,24 @@ use std::{collections::HashMap, io::ErrorKind, path::Path};
 /// Digits of a container's id.
 const ID_DIGITS: usize = 64;
 
-/// The command lines of this host's containers, by container id. Empty where this is not Linux, or processes
+/// What is known of a running container of this host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Running {
+    /// The command lines of its processes.
+    pub processes: Vec<String>,
+    /// Whether files of its own lie in `/dev/shm`; `None` where only root may see that.
+    pub shares_memory: Option<bool>,
+}
+
+/// The processes of this host's containers, by container id. Empty where this is not Linux, or processes
 /// of other users may be hidden from us: a part must not pass for the whole.
 #[must_use]
-pub fn by_container() -> HashMap<String, Vec<String>> {
+pub fn by_container() -> HashMap<String, Running> {
     below(Path::new("/proc"))
 }
 
-fn below(proc: &Path) -> HashMap<String, Vec<String>> {
-    let mut found: HashMap<String, Vec<String>> = HashMap::new();
+fn below(proc: &Path) -> HashMap<String, Running> {
+    let mut found: HashMap<String, Running> = HashMap::new();
     // `hidepid` hides the first process from everybody but root.
     if std::fs::read(proc.join("1/cgroup")).is_err() {
         return found;
@@ -38,11 +47,21 @@ fn below(proc: &Path) -> HashMap<String, Vec<String>> {
             // Empty for one that has ended and was not waited for.
             let line = std::fs::read(folder.path().join("cmdline")).unwrap_or_default();
             if !line.is_empty() {
-                found.entry(id.to_owned()).or_default().push(as_typed(&line));
+                let shares = || shares_memory(&folder.path());
+                let fresh = || Running { processes: Vec::new(), shares_memory: shares() };
+                found.entry(id.to_owned()).or_insert_with(fresh).processes.push(as_typed(&line));
             }
         }
     }
     found
+}
+
+/// Whether there are files in a process's `/dev/shm`, beside those that servers share memory by. Whatever a hostile
+/// container puts in the way there, the answer only decides whether its own programs are asked.
+fn shares_memory(process: &Path) -> Option<bool> {
+    let files = std::fs::read_dir(process.join("root/dev/shm")).ok()?;
+    let own = |name: &[u8]| !name.starts_with(b"PostgreSQL.") && !name.starts_with(b"sem.");
+    Some(files.flatten().any(|file| own(file.file_name().as_encoded_bytes())))
 }
 
 /// The container ids in `/proc/PID/cgroup`, each once: the engine in a container has ids within ids.
@@ -91,6 +110,13 @@ mod tests {
         add("sys", &format!("0::/docker/{id}"), b"no process");
         assert!(below(proc.path()).is_empty());
         add("1", "0::/init.scope", b"/sbin/init\0");
-        assert_eq!(below(proc.path()), HashMap::from([(id, vec!["redis-server *:6379".to_owned()])]));
+        let redis = Running { processes: vec!["redis-server *:6379".to_owned()], shares_memory: None };
+        assert_eq!(below(proc.path()), HashMap::from([(id.clone(), redis)]));
+        let shared = proc.path().join("70/root/dev/shm");
+        std::fs::create_dir_all(&shared).unwrap();
+        std::fs::write(shared.join("PostgreSQL.123"), "").unwrap();
+        assert_eq!(below(proc.path())[&id].shares_memory, Some(false));
+        std::fs::write(shared.join("app.db"), "").unwrap();
+        assert_eq!(below(proc.path())[&id].shares_memory, Some(true));
     }
 }

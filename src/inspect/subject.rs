@@ -13,6 +13,7 @@ use crate::{
     docker::{
         archive::{Place, WalkLimits},
         engine::Engine,
+        processes::Running,
     },
     engines::{self, Kind},
     model::{evidence::TargetRef, plan::PlannedContainer},
@@ -25,6 +26,8 @@ pub(super) struct Subject<'a> {
     pub(super) fates: &'a VolumeFates,
     /// Command lines; empty where it does not run or the engine could not say.
     pub(super) processes: Vec<String>,
+    /// Whether files lie in `/dev/shm`; `None` where that is not known.
+    pub(super) shares_memory: Option<bool>,
     /// Look into what survives, too, as an audit does.
     pub(super) thorough: bool,
     /// How far to search a volume that nothing has explained.
@@ -38,17 +41,19 @@ impl<'a> Subject<'a> {
         planned: &'a PlannedContainer,
         fates: &'a VolumeFates,
         depth: Depth,
-        on_this_host: &HashMap<String, Vec<String>>,
+        on_this_host: &HashMap<String, Running>,
     ) -> Self {
         let id = &planned.container.id;
-        let processes = match on_this_host.get(id) {
-            _ if !planned.container.state.has_processes() => Vec::new(),
-            Some(processes) => processes.clone(),
+        let Running { processes, shares_memory } = match on_this_host.get(id) {
+            _ if !planned.container.state.has_processes() => Running::default(),
+            Some(running) => running.clone(),
             // Without it, image, environment and command say what may run.
-            None => engine.processes(id).await.unwrap_or_default(),
+            None => {
+                Running { processes: engine.processes(id).await.unwrap_or_default(), shares_memory: None }
+            }
         };
         let (thorough, search) = (depth != Depth::Threatened, depth.search());
-        Self { engine, planned, fates, processes, thorough, search, replies: Mutex::default() }
+        Self { engine, planned, fates, processes, shares_memory, thorough, search, replies: Mutex::default() }
     }
 
     pub(super) fn runs(&self) -> bool {

@@ -40,7 +40,12 @@ pub(super) async fn look(subject: &Subject<'_>) -> Vec<(Spot, Result<Vec<Hit>, S
         .map(|mount| mount.destination.clone())
         .collect();
     let candidates = engines::candidates(container, &subject.processes);
-    if candidates.iter().any(|candidate| candidate.directory.starts_with(SHARED_MEMORY)) {
+    let expected = candidates.iter().any(|candidate| candidate.directory.starts_with(SHARED_MEMORY));
+    // An application may keep a file of its own there, and mostly says so where it is told where to.
+    let container_words = container.environment.iter().chain(&container.command).chain(&subject.processes);
+    let is_named = container_words.into_iter().any(|word| word.contains(SHARED_MEMORY));
+    let mounted = container.mounts.iter().any(|mount| mount.destination == SHARED_MEMORY);
+    if !mounted && (expected || is_named || subject.shares_memory == Some(true)) {
         folders.push(SHARED_MEMORY.to_owned());
     }
     let mut found = Vec::new();
