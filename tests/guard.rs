@@ -2,6 +2,11 @@
 
 mod support;
 
+use std::{
+    io::{Read as _, Write as _},
+    process::Stdio,
+};
+
 use support::{Engine, Stack, unique};
 
 const LAYER: &str = "
@@ -548,4 +553,53 @@ fn a_file_in_shared_memory_is_lost_with_its_container() {
     assert!(ran.says("/dev/shm"), "{ran:?}");
     engine.docker(&["exec", &app.name, "rm", "/dev/shm/state"]).expect(0);
     engine.dbsafe(&["rm", "-f", &app.name]).expect(0);
+}
+
+#[test]
+fn a_prune_takes_what_was_judged_and_nothing_that_came_later() {
+    let engine = Engine::usual();
+    let label = unique("l");
+    let filter = format!("label={label}");
+    let create = || {
+        let ran = engine.docker(&["create", "--network", "none", "--label", &label, "stateless:1"]).expect(0);
+        ran.stdout.trim().to_owned()
+    };
+    let volume =
+        || engine.docker(&["volume", "create", "--label", &label]).expect(0).stdout.trim().to_owned();
+    // The question is asked when all is judged: what is made while it waits was not.
+    let answered = |arguments: &[&str], answer: &str, meanwhile: &dyn Fn() -> String| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_docker-dbsafe"));
+        command.args(arguments).args(["--filter", &filter]).env("DOCKER_HOST", &engine.host);
+        command.env("DOCKER_CONFIG", &engine.config).env("DBSAFE_HOME", &engine.home);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (mut said, mut byte) = (Vec::new(), [0]);
+        let mut stdout = child.stdout.take().unwrap();
+        while !said.ends_with(b"[y/N] ") {
+            stdout.read_exact(&mut byte).unwrap();
+            said.push(byte[0]);
+        }
+        let late = meanwhile();
+        child.stdin.take().unwrap().write_all(answer.as_bytes()).unwrap();
+        let mut rest = String::new();
+        stdout.read_to_string(&mut rest).unwrap();
+        assert!(child.wait().unwrap().success(), "{rest}");
+        (late, rest)
+    };
+    let judged = create();
+    let (late, said) = answered(&["container", "prune"], "n\n", &create);
+    assert_eq!(said, "");
+    assert!(engine.exists(&judged) && engine.exists(&late));
+    let (later, said) = answered(&["container", "prune"], "y\n", &create);
+    assert!(
+        said.starts_with("Deleted Containers:\n") && said.contains(&judged) && said.contains(&late),
+        "{said}"
+    );
+    assert!(said.ends_with("\n\nTotal reclaimed space: 0B\n"), "{said}");
+    assert!(!engine.exists(&judged) && !engine.exists(&late) && engine.exists(&later));
+    engine.docker(&["rm", &later]).expect(0);
+    let judged = volume();
+    let (late, said) = answered(&["volume", "prune"], "y\n", &volume);
+    assert_eq!(said, format!("Deleted Volumes:\n{judged}\n\nTotal reclaimed space: 0B\n"));
+    assert!(!engine.volume_exists(&judged) && engine.volume_exists(&late));
+    engine.docker(&["volume", "rm", &late]).expect(0);
 }

@@ -172,8 +172,30 @@ fn words(line: &str, project: &str) -> Vec<String> {
     line.split_whitespace().map(word).collect()
 }
 
-/// Runs a scenario; answers what differs.
+/// What a scenario was predicted to do, and did.
+struct Observed {
+    predicted: Vec<String>,
+    happened: Vec<String>,
+    /// What docker said.
+    said: String,
+    /// Why the plan does not know everything.
+    undetermined: serde_json::Value,
+}
+
+/// Runs a scenario; answers what differs from what it must do.
 fn play(engine: &Engine, scenario: &Scenario) -> Result<(), String> {
+    let Observed { predicted, happened, said, undetermined } = observe(engine, scenario)?;
+    if predicted != happened || happened != scenario.expect {
+        return Err(format!(
+            "{}: `{}`\n  predicted {predicted:#?}\n  happened  {happened:#?}\n  expected  {:#?}\n  docker said: {said}\n  undetermined: {undetermined}",
+            scenario.name, scenario.command, scenario.expect
+        ));
+    }
+    Ok(())
+}
+
+/// Runs a scenario. An error where it cannot be.
+fn observe(engine: &Engine, scenario: &Scenario) -> Result<Observed, String> {
     let stack = Stack::new(engine, &scenario.yaml.replace("NAME", ""));
     let project = stack.name.clone();
     stack.write("compose.yaml", &scenario.yaml.replace("PROJECT", &project));
@@ -217,14 +239,12 @@ fn play(engine: &Engine, scenario: &Scenario) -> Result<(), String> {
     for volume in volumes.lines().filter(|volume| names.0.contains_key(*volume)) {
         engine.docker(&["volume", "rm", volume]);
     }
-    let (predicted, happened) = (Names::told(&predicted, &project), Names::told(&happened, &project));
-    if predicted != happened || happened != scenario.expect {
-        return Err(format!(
-            "{}: `{}`\n  predicted {predicted:#?}\n  happened  {happened:#?}\n  expected  {:#?}\n  docker said: {}\n  undetermined: {}",
-            scenario.name, scenario.command, scenario.expect, ran.stderr, plan["undetermined"]
-        ));
-    }
-    Ok(())
+    Ok(Observed {
+        predicted: Names::told(&predicted, &project),
+        happened: Names::told(&happened, &project),
+        said: ran.stderr,
+        undetermined: plan["undetermined"].clone(),
+    })
 }
 
 fn play_all(engine: &Engine, which: impl Fn(&Scenario) -> bool) {
@@ -293,4 +313,52 @@ fn the_same_with_compose_2_26() {
     let engine = Engine::start("28", "2.26");
     let common = SCENARIOS.iter().filter(|s| is_everywhere(s) && s.command.contains("compose"));
     play_these(&engine, common.chain(OF_2_26));
+}
+
+/// Plays every scenario with the engines and Composes that `DBSAFE_COVERAGE` names (`28/5.6 20/2.26`), and writes the table
+/// of `docs/coverage.md`. Takes four minutes for each.
+#[test]
+#[ignore = "made on demand: DBSAFE_COVERAGE='28/5.6 28c/5.6' cargo test --test plan_events coverage -- --ignored"]
+fn the_table_of_coverage() {
+    let wanted = std::env::var("DBSAFE_COVERAGE").unwrap_or_else(|_| "28/5.6".to_owned());
+    let mut rows: BTreeMap<(usize, &str), Vec<String>> = BTreeMap::new();
+    let (mut heads, mut missed) = (Vec::new(), Vec::new());
+    for pair in wanted.split_whitespace() {
+        let (name, compose) = pair.split_once('/').unwrap();
+        let engine = Engine::start(name, compose);
+        heads.push(format!("engine {name}, Compose {compose}"));
+        for (index, scenario) in SCENARIOS.iter().enumerate() {
+            let cell = match observe(&engine, scenario) {
+                Err(why) if why.contains("no plan") => "refused".to_owned(),
+                Err(_) => "not there".to_owned(),
+                Ok(seen) => {
+                    let known: BTreeSet<&String> = seen.predicted.iter().collect();
+                    let all = seen.happened.iter().all(|thing| known.contains(thing));
+                    match (seen.predicted == seen.happened, all, seen.undetermined.is_null()) {
+                        (true, ..) => format!("{}", seen.happened.len()),
+                        (_, _, false) => "unknown".to_owned(),
+                        (_, true, _) => {
+                            format!("{} of {} predicted", seen.happened.len(), seen.predicted.len())
+                        }
+                        _ => {
+                            missed.push(format!(
+                                "{pair} {}: {:#?} but {:#?}",
+                                scenario.name, seen.predicted, seen.happened
+                            ));
+                            "**missed**".to_owned()
+                        }
+                    }
+                }
+            };
+            rows.entry((index, scenario.command)).or_default().push(cell);
+        }
+        support::wipe(name);
+    }
+    let mut table = format!("| command | {} |\n|---|{}\n", heads.join(" | "), "---|".repeat(heads.len()));
+    for ((_, command), cells) in rows {
+        table.push_str(&format!("| `{}` | {} |\n", command.replace('|', "\\|"), cells.join(" | ")));
+    }
+    let path = std::env::var("DBSAFE_COVERAGE_FILE").unwrap_or_else(|_| "target/coverage.md".to_owned());
+    std::fs::write(path, table).unwrap();
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
 }

@@ -7,6 +7,7 @@ pub mod handover;
 pub mod keeper;
 mod layer;
 pub mod progress;
+pub mod prune;
 mod recipe;
 pub mod restore;
 mod resume;

@@ -7,7 +7,7 @@ use super::{
     shell_init::VARIABLE,
 };
 use crate::{
-    act::{events::Watch, handover},
+    act::{events::Watch, handover, prune},
     cancel::Cancellation,
     exit::Exit,
     inspect::{self, Depth},
@@ -448,11 +448,26 @@ impl Case<'_> {
             .hint(format!("{}   looks again", self.shown)))
     }
 
+    /// A prune removes what was judged and nothing else; every other command is docker's.
+    async fn carry_out(&self) -> Result<Exit, Failure> {
+        let app = self.app;
+        if let Operation::Prune(prune) = &self.parsed.operation {
+            let configured = app.docker.config(&app.environment)?.prune_filters.unwrap_or_default();
+            if prune::is_listed(prune, &configured) {
+                let (engine, docker, cancellation) = (&app.engine, &app.docker, &app.cancellation);
+                let request = prune::Request { engine, docker, prune, plan: &self.plan, cancellation };
+                let mut out = std::io::stdout();
+                let pruned = prune::run(&request, &mut out).await;
+                return pruned.map_err(|error| Failure::new(error.to_string()));
+            }
+        }
+        Ok(handover::run_docker(&app.docker, &self.parsed.docker_arguments, &app.cancellation).await?)
+    }
+
     /// Runs the docker command and compares what it destroyed with the plan.
     async fn hand_over(&self, watch: Watch) -> Result<Exit, Failure> {
         let json = self.parsed.own.format == Format::Json;
-        let arguments = &self.parsed.docker_arguments;
-        let exit = handover::run_docker(&self.app.docker, arguments, &self.app.cancellation).await?;
+        let exit = self.carry_out().await?;
         self.journal(Event::HandOver, &format!("exit status {}", exit.status()));
         for difference in watch.compare(&self.plan, exit.status() == 0).await {
             self.app.ui.note(&difference);

@@ -1,5 +1,7 @@
 //! `docker dbsafe journal`: what was judged, let go, saved and handed over; and the writing of it.
 
+use std::io::ErrorKind;
+
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -113,7 +115,11 @@ impl App {
             targets,
             outcome: outcome.to_owned(),
         };
-        if let Err(error) = journal::append(&home, &entry) {
+        // Where there is no place for it, `doctor` says so: a word at every command would only be in the way.
+        let no_place = [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem, ErrorKind::NotADirectory];
+        if let Err(error) = journal::append(&home, &entry)
+            && !no_place.contains(&error.kind())
+        {
             self.ui.note(&format!("the journal in {} cannot be written: {error}", home.display()));
         }
     }

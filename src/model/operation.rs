@@ -212,5 +212,7 @@ pub struct Prune {
     pub all: bool,
     /// `system prune --volumes`.
     pub volumes: bool,
+    /// Without docker's question.
+    pub force: bool,
     pub filters: Vec<String>,
 }

@@ -292,6 +292,7 @@ fn prune(found: &Read, scope: PruneScope) -> Operation {
         scope,
         all: found.is_on("all"),
         volumes: found.is_on("volumes"),
+        force: found.is_on("force"),
         filters: found.texts("filter"),
     })
 }

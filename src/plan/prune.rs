@@ -124,7 +124,7 @@ mod tests {
 
     fn prune(scope: PruneScope, filters: &[&str]) -> Prune {
         let filters = filters.iter().map(|&filter| filter.to_owned()).collect();
-        Prune { scope, all: false, volumes: true, filters }
+        Prune { scope, all: false, volumes: true, force: true, filters }
     }
 
     fn rules(filters: &[&str], configured: &[&str]) -> Rules {
