@@ -4,8 +4,14 @@
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    audit::AuditArgs, config::ConfigArgs, doctor::DoctorArgs, hooks::HooksArgs, journal::JournalArgs,
-    man::ManArgs, shell_init::ShellInitArgs,
+    audit::AuditArgs,
+    config::ConfigArgs,
+    doctor::DoctorArgs,
+    hooks::HooksArgs,
+    journal::JournalArgs,
+    man::ManArgs,
+    protect::{ProtectArgs, UnprotectArgs},
+    shell_init::ShellInitArgs,
 };
 use crate::commands::{
     restore::{RestoreArgs, UndoArgs},
@@ -58,6 +64,8 @@ pub enum OwnCommand {
     Snapshots(SnapshotsArgs),
     Restore(RestoreArgs),
     Undo(UndoArgs),
+    Protect(ProtectArgs),
+    Unprotect(UnprotectArgs),
     Journal(JournalArgs),
     Config(ConfigArgs),
     ShellInit(ShellInitArgs),

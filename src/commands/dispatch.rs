@@ -6,8 +6,8 @@ use clap::Parser as _;
 
 use super::{
     app::{App, Failure},
-    audit, check, completion, config, doctor, guard, hints, hooks, journal, man, restore, shell_init,
-    snapshot, snapshots,
+    audit, check, completion, config, doctor, guard, hints, hooks, journal, man, protect, restore,
+    shell_init, snapshot, snapshots,
 };
 use crate::{
     act::keeper,
@@ -118,6 +118,8 @@ async fn run_command(
                 OwnCommand::Undo(arguments) => {
                     restore::undo(&app()?, &arguments, &mut std::io::stdout()).await
                 }
+                OwnCommand::Protect(arguments) => protect::protect(&app()?, &arguments).await,
+                OwnCommand::Unprotect(arguments) => protect::unprotect(&app()?, &arguments).await,
                 OwnCommand::Journal(arguments) => {
                     journal::run(&ui, &environment, &arguments, jiff::Timestamp::now())
                 }

@@ -3,6 +3,7 @@
 use super::{
     app::{App, Failure},
     prompt::{self, Choice, Offers},
+    protect::Kept,
     save,
     shell_init::VARIABLE,
 };
@@ -14,12 +15,12 @@ use crate::{
     judge::{self, Judgement, loss_name},
     model::{
         coverage::CoverageStatus,
-        evidence::{Evidence, Presence},
+        evidence::{Evidence, Presence, TargetRef},
         journal::Event,
-        operation::{Operation, UpKind},
+        operation::{Operation, Prune, UpKind},
         plan::{Fate, Plan},
         policy::AcceptLoss,
-        verdict::{Severity, Verdict},
+        verdict::{Finding, Severity, Verdict},
     },
     plan::{
         self, ComposeSource,
@@ -43,6 +44,8 @@ struct Case<'a> {
     evidence: Vec<Evidence>,
     judgement: Judgement,
     snapshots: Vec<String>,
+    /// What of it no flag lets go.
+    kept: Vec<TargetRef>,
 }
 
 /// Guards one docker command.
@@ -65,6 +68,9 @@ pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
         return Ok(case.show_plan().await);
     }
     case.journal(Event::Verdict, case.judgement.verdict.name());
+    if !case.kept.is_empty() {
+        return Ok(case.kept_from_removal().await);
+    }
     let save = match case.judgement.verdict {
         // Asked for in so many words: a covered database is saved, too.
         Verdict::Allow | Verdict::Warn => parsed.own.snapshot && case.takes_data(),
@@ -139,15 +145,47 @@ async fn judged<'a>(
 ) -> Result<(Case<'a>, Settings, ComposeSource), Failure> {
     let memory = place::home(&app.environment).map(|home| home.join("cache/compose.json"));
     let model = ComposeSource::new(app.docker.clone(), app.environment.clone(), memory);
-    let plan = plan::plan(&parsed.operation, &app.engine, &model).await?;
+    let kept = Kept::load(app)?;
+    let mut plan = plan::plan(&parsed.operation, &app.engine, &model).await?;
+    if let Operation::Prune(prune) = &parsed.operation
+        && is_listed(app, prune)?
+    {
+        for name in kept.spare(&mut plan) {
+            app.ui.note(&format!("{} is protected and stays", clean(&name)));
+        }
+    }
+    let kept = kept.in_the_way(&plan);
     let settings = Settings::load_for(app, &plan)?;
     let mut evidence = inspect::inspect(&app.engine, &plan, Depth::Threatened).await;
     settings.cover(app, &plan, &mut evidence).await;
     let accepted = parsed.own.accept_loss.as_slice();
-    let judgement = judge::judge(&plan, &evidence, |seen| settings.stance(&plan, seen, accepted));
+    let mut judgement = judge::judge(&plan, &evidence, |seen| settings.stance(&plan, seen, accepted));
+    for target in &kept {
+        judgement.verdict = Verdict::Block;
+        judgement.findings.push(protected(target));
+    }
     let shown = shown(parsed, app);
-    let case = Case { app, parsed, shown, plan, evidence, judgement, snapshots: Vec::new() };
+    let case = Case { app, parsed, shown, plan, evidence, judgement, snapshots: Vec::new(), kept };
     Ok((case, settings, model))
+}
+
+/// Whether a prune is carried out as our own list.
+fn is_listed(app: &App, prune: &Prune) -> Result<bool, Failure> {
+    let configured = app.docker.config(&app.environment)?.prune_filters.unwrap_or_default();
+    Ok(prune::is_listed(prune, &configured))
+}
+
+/// What a removal of something protected is told.
+fn protected(target: &TargetRef) -> Finding {
+    Finding {
+        id: "protected".to_owned(),
+        severity: Severity::Critical,
+        target: target.clone(),
+        path: String::new(),
+        message: "it is protected, and no flag lets it go".to_owned(),
+        remedy: Some(format!("docker dbsafe unprotect {}", quoted(&target.name))),
+        suppressed: None,
+    }
 }
 
 /// Judges a command and prints the verdict as JSON. Nothing is run, saved or asked.
@@ -240,6 +278,21 @@ impl Case<'_> {
     fn let_go(&self) -> Vec<(String, String)> {
         let findings = self.judgement.findings.iter().filter(|finding| finding.severity >= Severity::High);
         findings.filter_map(|f| Some((f.target.name.clone(), f.suppressed.clone()?))).collect()
+    }
+
+    /// Says what is protected; nothing but its own name, typed, helps.
+    async fn kept_from_removal(&self) -> Exit {
+        if self.parsed.own.format == Format::Json {
+            self.print_document(Exit::Blocked).await;
+            return Exit::Blocked;
+        }
+        let ui = &self.app.ui;
+        for target in &self.kept {
+            let (name, blocked) = (clean(&target.name), ui.paint(Paint::Danger, "blocked:"));
+            ui.say(&format!("{blocked} {name} is protected, and no flag lets it go"));
+            ui.say(&format!("  let it be removed   docker dbsafe unprotect {}", quoted(&target.name)));
+        }
+        Exit::Blocked
     }
 
     /// Whether data goes, at risk or not.
@@ -433,7 +486,12 @@ impl Case<'_> {
 
     /// Looks again by id, right before docker gets the command.
     async fn check_again(&self, model: &ComposeSource, strictness: Strictness) -> Result<(), Failure> {
-        let again = plan::plan(&self.parsed.operation, &self.app.engine, model).await?;
+        let mut again = plan::plan(&self.parsed.operation, &self.app.engine, model).await?;
+        if let Operation::Prune(prune) = &self.parsed.operation
+            && is_listed(self.app, prune)?
+        {
+            Kept::load(self.app)?.spare(&mut again);
+        }
         let agrees = match strictness {
             Strictness::Same => again.fingerprint() == self.plan.fingerprint(),
             Strictness::NothingNew => {
@@ -451,15 +509,14 @@ impl Case<'_> {
     /// A prune removes what was judged and nothing else; every other command is docker's.
     async fn carry_out(&self) -> Result<Exit, Failure> {
         let app = self.app;
-        if let Operation::Prune(prune) = &self.parsed.operation {
-            let configured = app.docker.config(&app.environment)?.prune_filters.unwrap_or_default();
-            if prune::is_listed(prune, &configured) {
-                let (engine, docker, cancellation) = (&app.engine, &app.docker, &app.cancellation);
-                let request = prune::Request { engine, docker, prune, plan: &self.plan, cancellation };
-                let mut out = std::io::stdout();
-                let pruned = prune::run(&request, &mut out).await;
-                return pruned.map_err(|error| Failure::new(error.to_string()));
-            }
+        if let Operation::Prune(prune) = &self.parsed.operation
+            && is_listed(app, prune)?
+        {
+            let (engine, docker, cancellation) = (&app.engine, &app.docker, &app.cancellation);
+            let request = prune::Request { engine, docker, prune, plan: &self.plan, cancellation };
+            let mut out = std::io::stdout();
+            let pruned = prune::run(&request, &mut out).await;
+            return pruned.map_err(|error| Failure::new(error.to_string()));
         }
         Ok(handover::run_docker(&app.docker, &self.parsed.docker_arguments, &app.cancellation).await?)
     }

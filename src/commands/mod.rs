@@ -14,6 +14,7 @@ pub mod hooks;
 pub mod journal;
 pub mod man;
 mod prompt;
+pub mod protect;
 pub mod restore;
 mod save;
 pub mod shell_init;

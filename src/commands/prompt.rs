@@ -62,6 +62,19 @@ fn confirm(theme: &dyn Theme, ui: &Ui, names: &[String]) -> Result<Choice, Failu
 }
 
 /// `None` where the person pressed Ctrl-C.
+/// Asks for a name to be typed. Ctrl-C and anything else are a no.
+///
+/// # Errors
+/// Where the terminal cannot be read.
+pub(crate) fn typed(ui: &Ui, name: &str) -> Result<bool, Failure> {
+    let theme: Box<dyn Theme> =
+        if ui.colour { Box::new(ColorfulTheme::default()) } else { Box::new(SimpleTheme) };
+    let prompt = format!("Type {} to let it be removed", clean(name));
+    let typed =
+        answer(Input::<String>::with_theme(&*theme).with_prompt(prompt).allow_empty(true).interact_text())?;
+    Ok(typed.as_deref().map(str::trim) == Some(name))
+}
+
 fn answer<T>(result: Result<T, dialoguer::Error>) -> Result<Option<T>, Failure> {
     match result {
         Ok(value) => Ok(Some(value)),

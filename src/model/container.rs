@@ -245,6 +245,8 @@ pub mod label {
     /// On every helper container, image and volume that we make; its value names the run.
     pub const HELPER: &str = "dbsafe.helper";
     /// `guard` or `disposable`.
+    pub const PROTECT: &str = "dbsafe.protect";
+    /// How a container's or volume's data is judged.
     pub const POLICY: &str = "dbsafe.policy";
     pub const MAX_BACKUP_AGE: &str = "dbsafe.max-backup-age";
     /// A glob of backup files, relative to the compose project's folder.

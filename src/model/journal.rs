@@ -22,6 +22,10 @@ pub enum Event {
     Undo,
     /// A snapshot was restored; the outcome is its id.
     Restore,
+    /// Something was kept from removal.
+    Protect,
+    /// It may be removed again.
+    Unprotect,
 }
 
 impl Event {
@@ -35,6 +39,8 @@ impl Event {
             Self::HandOver => "hand-over",
             Self::Undo => "undo",
             Self::Restore => "restore",
+            Self::Protect => "protect",
+            Self::Unprotect => "unprotect",
         }
     }
 }

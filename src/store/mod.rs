@@ -10,6 +10,7 @@ pub mod health;
 pub mod journal;
 mod lock;
 mod outcome;
+pub mod protected;
 pub mod retention;
 mod verify;
 mod writer;
