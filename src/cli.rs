@@ -49,6 +49,7 @@ Flags of ours on a guarded command:
   --snapshot               save what is at risk, prove it, then go on
   --verify restore|checksum  how a snapshot is proved
   --accept-loss NAME       let the data of this container or volume go; repeatable
+  --code CODE              a person's one-time yes, from `docker dbsafe allow`
   --format text|json       how to say it
 
 Exit status: docker's own, or
@@ -64,6 +65,7 @@ pub enum OwnCommand {
     Snapshots(SnapshotsArgs),
     Restore(RestoreArgs),
     Undo(UndoArgs),
+    Allow(AllowArgs),
     Protect(ProtectArgs),
     Unprotect(UnprotectArgs),
     Journal(JournalArgs),
@@ -73,6 +75,14 @@ pub enum OwnCommand {
     Doctor(DoctorArgs),
     Completion(CompletionArgs),
     Man(ManArgs),
+}
+
+/// Say yes to one removal, for somebody without a terminal: prints a code that is good once, for ten minutes
+#[derive(Debug, Args)]
+pub struct AllowArgs {
+    /// Docker's arguments, as they will be run
+    #[arg(last = true, required = true, value_name = "ARGS")]
+    pub command: Vec<String>,
 }
 
 /// Print a completion script

@@ -9,26 +9,34 @@ use std::{
     process::{Command, Stdio},
 };
 
-use support::{Engine, Stack, home::Home, unique};
+use support::{
+    Engine, Stack,
+    home::{Home, postgres},
+    unique,
+};
 
-/// Runs `docker dbsafe unprotect NAME` on a terminal, types a line, and returns the status.
-fn type_at_unprotect(home: &Home<'_>, name: &str, line: &str) -> i32 {
+/// Runs `docker dbsafe …` on a terminal, types a line once it asks, and returns the status and what it said.
+fn on_a_terminal(home: &Home<'_>, words: &str, asks: &str, line: &str) -> (i32, String) {
     let engine = Engine::usual();
     let program = env!("CARGO_BIN_EXE_docker-dbsafe");
     let mut command = Command::new("script");
-    command.args(["-qec", &format!("{program} unprotect {name}"), "/dev/null"]);
+    command.args(["-qec", &format!("{program} {words}"), "/dev/null"]);
     command.env("DOCKER_HOST", &engine.host).env("DOCKER_CONFIG", &engine.config).env("NO_COLOR", "1");
     command.env("DBSAFE_HOME", home.path()).env("TERM", "xterm");
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let (mut said, mut byte) = (String::new(), [0]);
     let mut stdout = child.stdout.take().unwrap();
-    while !said.contains("to let it be removed") {
+    while !said.contains(asks) {
         stdout.read_exact(&mut byte).unwrap();
         said.push(char::from(byte[0]));
     }
     child.stdin.take().unwrap().write_all(format!("{line}\r").as_bytes()).unwrap();
     stdout.read_to_string(&mut said).unwrap();
-    child.wait().unwrap().code().unwrap()
+    (child.wait().unwrap().code().unwrap(), said)
+}
+
+fn type_at_unprotect(home: &Home<'_>, name: &str, line: &str) -> i32 {
+    on_a_terminal(home, &format!("unprotect {name}"), "to let it be removed", line).0
 }
 
 #[test]
@@ -76,4 +84,33 @@ fn a_prune_spares_what_is_protected() {
     assert!(engine.exists(&by_hand) && engine.exists(&by_label) && !engine.exists(&neither));
     home.run(&["rm", "-f", &by_label, "--accept-loss", &by_label]).expect(10);
     engine.docker(&["rm", &by_hand, &by_label]).expect(0);
+}
+
+#[test]
+fn a_one_time_code_is_good_once_and_for_what_it_was_given() {
+    let (home, container, other) = (Home::new(), postgres(), postgres());
+    let name = &container.name;
+    std::fs::write(home.path().join("config.toml"), "[policy]\naccept_loss = \"terminal\"\n").unwrap();
+    let config = home.path().join("config.toml");
+    let run = |arguments: &[&str]| {
+        let environment =
+            [("DBSAFE_HOME", home.path().to_str().unwrap()), ("DBSAFE_CONFIG", config.to_str().unwrap())];
+        Engine::usual().docker_in(home.path(), &[&["dbsafe"], arguments].concat(), &environment)
+    };
+    run(&["rm", "-f", name, "--accept-loss", name]).expect(10);
+    run(&["allow", "--", "rm", "-f", name]).expect(10);
+    let give = || {
+        let (status, said) =
+            on_a_terminal(&home, &format!("allow -- rm -f {name}"), "to lose what is in it", name);
+        assert_eq!(status, 0, "{said}");
+        said.split_once("--code ").unwrap().1.split_whitespace().next().unwrap().to_owned()
+    };
+    let code = give();
+    run(&["rm", "-f", &other.name, "--code", &code]).expect(10);
+    let ran = run(&["rm", "-f", name, "--code", &code]).expect(10);
+    assert!(ran.says("the code is not good for this"), "{ran:?}");
+    assert_eq!(container.sum(), "350");
+    let code = give();
+    run(&["guard", "--code", &code, "--", "rm", "-f", name]).expect(0);
+    assert_eq!((container.state(), other.sum()), (String::new(), "350".to_owned()));
 }

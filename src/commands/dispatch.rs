@@ -118,6 +118,13 @@ async fn run_command(
                 OwnCommand::Undo(arguments) => {
                     restore::undo(&app()?, &arguments, &mut std::io::stdout()).await
                 }
+                OwnCommand::Allow(arguments) => {
+                    let door = ["guard", "--"].map(str::to_owned).into_iter().chain(arguments.command);
+                    let (globals, door) = through_the_door(globals.clone(), door.collect())?;
+                    let parsed = parse::parse(&door)?;
+                    let app = App::new(ui, globals, environment.clone(), cancellation.clone())?;
+                    guard::allow(&app, &parsed).await
+                }
                 OwnCommand::Protect(arguments) => protect::protect(&app()?, &arguments).await,
                 OwnCommand::Unprotect(arguments) => protect::unprotect(&app()?, &arguments).await,
                 OwnCommand::Journal(arguments) => {

@@ -31,6 +31,7 @@ use crate::{
         text, words,
     },
     settings::{Settings, place},
+    store::codes,
     ui::{Paint, clean},
 };
 
@@ -78,6 +79,11 @@ pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
             if parsed.own.snapshot && case.plan.undetermined.is_empty() =>
         {
             true
+        }
+        Verdict::Block | Verdict::Undetermined if case.is_allowed_by_code()? => {
+            let names = case.at_risk().iter().map(|seen| loss_name(seen).to_owned()).collect();
+            app.journal(Event::Override, &parsed.docker_arguments, names, "a one-time code");
+            false
         }
         Verdict::Block | Verdict::Undetermined => match case.blocked(&settings).await? {
             Decision::End(exit) => return Ok(exit),
@@ -167,6 +173,60 @@ async fn judged<'a>(
     let shown = shown(parsed, app);
     let case = Case { app, parsed, shown, plan, evidence, judgement, snapshots: Vec::new(), kept };
     Ok((case, settings, model))
+}
+
+/// How long a one-time code is good.
+const CODE_MINUTES: i64 = 10;
+
+/// Lets a person say yes to a removal that somebody without a terminal will ask for: prints a code that is bound to
+/// these objects and this verdict.
+///
+/// # Errors
+/// Where there is no terminal, the command cannot be judged, or the code cannot be remembered.
+pub async fn allow(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
+    if let Operation::Harmless { .. } = parsed.operation {
+        app.ui.say("it goes through without a code");
+        return Ok(Exit::Done);
+    }
+    let (case, settings, _) = judged(app, parsed).await?;
+    if !case.kept.is_empty() {
+        return Ok(case.kept_from_removal().await);
+    }
+    if matches!(case.judgement.verdict, Verdict::Allow | Verdict::Warn) {
+        app.ui.say("it goes through without a code");
+        return Ok(Exit::Done);
+    }
+    case.explain_block();
+    let at_risk = case.at_risk();
+    let refused = at_risk.iter().any(|seen| settings.accept_loss(&case.plan, seen) == AcceptLoss::Never);
+    if refused || !case.plan.undetermined.is_empty() || !app.ui.interactive {
+        let why =
+            if app.ui.interactive { "no code can let it go" } else { "a code takes a person on a terminal" };
+        return Err(Failure { exit: case.block_exit(), ..Failure::new(why) });
+    }
+    let names: Vec<String> = at_risk.iter().map(|seen| loss_name(seen).to_owned()).collect();
+    if !prompt::all_typed(&app.ui, &names)? {
+        return Ok(Exit::Declined);
+    }
+    let home = place::home(&app.environment).ok_or_else(|| Failure::new("there is no folder for codes"))?;
+    let code = random_code().map_err(|error| Failure::new(format!("no code can be made: {error}")))?;
+    let (now, bound) = (app.now(), case.binding());
+    let expires = now + jiff::SignedDuration::from_mins(CODE_MINUTES);
+    codes::add(&home, &code, bound, expires, now).map_err(|error| save::failed(&error))?;
+    app.journal(Event::Override, &parsed.docker_arguments, names, "a one-time code was given");
+    let words: Vec<String> = parsed.docker_arguments.iter().map(|word| quoted(word)).collect();
+    app.ui.say(&format!("good once, for {CODE_MINUTES} minutes, for these objects:"));
+    app.ui.print(&format!("docker dbsafe guard --code {code} -- {}\n", words.join(" ")));
+    Ok(Exit::Done)
+}
+
+/// Eighty random bits in letters and digits.
+fn random_code() -> std::io::Result<String> {
+    use std::io::Read as _;
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut bytes = [0; 16];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect())
 }
 
 /// Whether a prune is carried out as our own list.
@@ -278,6 +338,23 @@ impl Case<'_> {
     fn let_go(&self) -> Vec<(String, String)> {
         let findings = self.judgement.findings.iter().filter(|finding| finding.severity >= Severity::High);
         findings.filter_map(|f| Some((f.target.name.clone(), f.suppressed.clone()?))).collect()
+    }
+
+    /// What a one-time code for this command is bound to.
+    fn binding(&self) -> String {
+        codes::binding(self.judgement.verdict.name(), self.plan.losses().iter())
+    }
+
+    /// Whether `--code` is a person's yes to just this. A code that is not is said to be none.
+    fn is_allowed_by_code(&self) -> Result<bool, Failure> {
+        let Some(code) = &self.parsed.own.code else { return Ok(false) };
+        let Some(home) = place::home(&self.app.environment) else { return Ok(false) };
+        let good = codes::take(&home, code, &self.binding(), self.app.now());
+        let good = good.map_err(|error| save::failed(&error))? && self.plan.undetermined.is_empty();
+        if !good {
+            self.app.ui.note("the code is not good for this: used, too old, or given for something else");
+        }
+        Ok(good)
     }
 
     /// Says what is protected; nothing but its own name, typed, helps.

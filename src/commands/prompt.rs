@@ -45,6 +45,16 @@ pub(crate) fn choose(ui: &Ui, names: &[String], offers: Offers) -> Result<Choice
     }
 }
 
+/// Asks for the names of all that will be lost.
+///
+/// # Errors
+/// Where the terminal cannot be read.
+pub(crate) fn all_typed(ui: &Ui, names: &[String]) -> Result<bool, Failure> {
+    let theme: Box<dyn Theme> =
+        if ui.colour { Box::new(ColorfulTheme::default()) } else { Box::new(SimpleTheme) };
+    Ok(confirm(&*theme, ui, names)? == Choice::LoseIt)
+}
+
 fn confirm(theme: &dyn Theme, ui: &Ui, names: &[String]) -> Result<Choice, Failure> {
     let mut names: Vec<&String> = names.iter().collect();
     names.sort_unstable();

@@ -27,6 +27,8 @@ pub struct Parsed {
 pub struct OwnFlags {
     pub snapshot: bool,
     pub accept_loss: Vec<String>,
+    /// A person's one-time yes.
+    pub code: Option<String>,
     pub plan: bool,
     pub format: Format,
     pub verify: Verify,
@@ -42,6 +44,7 @@ impl OwnFlags {
             format: if after.format == Format::default() { self.format } else { after.format },
             verify: if after.verify == Verify::default() { self.verify } else { after.verify },
             accept_loss: self.accept_loss,
+            code: after.code.or(self.code),
         }
     }
 }
@@ -90,9 +93,10 @@ impl ParseError {
 }
 
 /// Our flags, in every guarded command's table.
-pub(super) const OWN: [Flag; 5] = [
+pub(super) const OWN: [Flag; 6] = [
     own("snapshot", Takes::Bool),
     own("accept-loss", Takes::Text),
+    own("code", Takes::Text),
     own("plan", Takes::Bool),
     own("format", Takes::Text),
     own("verify", Takes::Text),
@@ -334,6 +338,7 @@ pub(super) fn own_flags(found: &Read) -> Result<OwnFlags, ParseError> {
     Ok(OwnFlags {
         snapshot: found.is_on("snapshot"),
         accept_loss: found.texts("accept-loss"),
+        code: found.text("code").map(str::to_owned),
         plan: found.is_on("plan"),
         format: if format == 1 { Format::Json } else { Format::Text },
         verify: if verify == 1 { Verify::Checksum } else { Verify::Restore },

@@ -5,6 +5,7 @@
 //! any instant leaves a whole snapshot or a leftover, which the next writer removes.
 
 mod catalogue;
+pub mod codes;
 mod coverage;
 pub mod health;
 pub mod journal;
