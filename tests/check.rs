@@ -21,7 +21,7 @@ fn ask(folder: &Path, home: &Home<'_>, arguments: &[&str], input: &str) -> (i32,
     let engine = Engine::usual();
     let mut command = Command::new(env!("CARGO_BIN_EXE_docker-dbsafe"));
     command.args(["guard", "--check"]).args(arguments).current_dir(folder);
-    command.env_clear().env("PATH", std::env::var("PATH").unwrap()).env("HOME", home.path());
+    command.env_clear().env("PATH", engine.path()).env("HOME", home.path());
     command.env("DOCKER_HOST", &engine.host).env("DOCKER_CONFIG", &engine.config);
     command.env("DBSAFE_HOME", home.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();

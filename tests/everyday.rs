@@ -166,8 +166,7 @@ fn the_real_client_shows_the_hint_once_hooks_are_on(engine: &Engine) {
     // Docker asks for hints on a terminal only.
     let run = |more: &str| {
         let line = format!("docker run -d --network none --name {name}{more} {}", IN_LAYER.join(" "));
-        let environment =
-            [("PATH", std::env::var("PATH").unwrap()), ("HOME", engine.home.display().to_string())];
+        let environment = [("PATH", engine.path()), ("HOME", engine.home.display().to_string())];
         let output = std::process::Command::new("script")
             .args(["-qec", &line, "/dev/null"])
             .env_clear()

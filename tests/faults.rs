@@ -98,7 +98,7 @@ fn a_full_disk_stops_everything() {
 fn start_removal(engine: &Engine, home: &Home<'_>, container: &Container<'_>) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_docker-dbsafe"));
     command.args(["rm", "-f", "--snapshot", &container.name]);
-    command.env_clear().env("PATH", std::env::var("PATH").unwrap()).env("HOME", home.path());
+    command.env_clear().env("PATH", engine.path()).env("HOME", home.path());
     command.env("DOCKER_HOST", &engine.host).env("DOCKER_CONFIG", &engine.config);
     command.env("DBSAFE_HOME", home.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command.spawn().unwrap()

@@ -569,7 +569,11 @@ fn a_prune_takes_what_was_judged_and_nothing_that_came_later() {
     // The question is asked when all is judged: what is made while it waits was not.
     let answered = |arguments: &[&str], answer: &str, meanwhile: &dyn Fn() -> String| {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_docker-dbsafe"));
-        command.args(arguments).args(["--filter", &filter]).env("DOCKER_HOST", &engine.host);
+        command
+            .args(arguments)
+            .args(["--filter", &filter])
+            .env("DOCKER_HOST", &engine.host)
+            .env("PATH", engine.path());
         command.env("DOCKER_CONFIG", &engine.config).env("DBSAFE_HOME", &engine.home);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (mut said, mut byte) = (Vec::new(), [0]);

@@ -21,7 +21,11 @@ fn on_a_terminal(home: &Home<'_>, words: &str, asks: &str, line: &str) -> (i32, 
     let program = env!("CARGO_BIN_EXE_docker-dbsafe");
     let mut command = Command::new("script");
     command.args(["-qec", &format!("{program} {words}"), "/dev/null"]);
-    command.env("DOCKER_HOST", &engine.host).env("DOCKER_CONFIG", &engine.config).env("NO_COLOR", "1");
+    command
+        .env("DOCKER_HOST", &engine.host)
+        .env("DOCKER_CONFIG", &engine.config)
+        .env("NO_COLOR", "1")
+        .env("PATH", engine.path());
     command.env("DBSAFE_HOME", home.path()).env("TERM", "xterm");
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let (mut said, mut byte) = (String::new(), [0]);

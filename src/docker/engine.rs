@@ -142,6 +142,24 @@ impl Engine {
         }
     }
 
+    /// The networks that compose made for a project: their names and labels.
+    ///
+    /// # Errors
+    /// Where the engine does not answer, or not in JSON that we understand.
+    pub async fn network_labels(&self, project: &str) -> Result<Vec<(String, Labels)>, EngineError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Listed {
+            name: String,
+            #[serde(default)]
+            labels: Null<Labels>,
+        }
+        let filters = serde_json::json!({"label": [format!("{}={project}", label::PROJECT)]}).to_string();
+        let listed: Vec<Listed> =
+            self.transport.get_json(&format!("/networks?filters={}", encode(&filters))).await?;
+        Ok(listed.into_iter().map(|network| (network.name, network.labels.unwrap_or_default())).collect())
+    }
+
     /// Every volume.
     ///
     /// # Errors

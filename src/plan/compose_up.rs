@@ -32,6 +32,9 @@ pub(super) struct Observed {
     pub(super) hashes: BTreeMap<String, String>,
     /// By name; one that is not there is not on the engine.
     pub(super) images: BTreeMap<String, Image>,
+    /// The hash of the description that a network was made from, by the network's name; a network that is not there
+    /// was not made by compose, or by one that keeps no hash.
+    pub(super) networks: BTreeMap<String, String>,
 }
 
 const HASH: &str = label::CONFIG_HASH;
@@ -92,6 +95,7 @@ pub(super) fn up(
     planner.providers(&services);
     let diverged = planner.diverged_volumes(&services, &of_project);
     planner.containers(&services, &of_project, &diverged);
+    planner.diverged_networks(&of_project);
     if remove_orphans {
         for container in of_project.iter().filter(|container| is_orphan(container, project, &known.version)) {
             let does = Does::StopAndRemove { timeout: up.timeout, volumes: false };
@@ -182,6 +186,26 @@ impl Planner<'_> {
             }
         }
         hit
+    }
+
+    /// Networks that the files now describe otherwise: compose stops what is on them, makes them anew, and starts it
+    /// again (compose `create.go`, `removeDivergedNetwork`).
+    fn diverged_networks(&mut self, containers: &[&ContainerSummary]) {
+        for (key, wanted) in self.project.networks.iter().filter(|(_, network)| !network.external) {
+            let made = self.observed.networks.get(&wanted.name);
+            if made.is_none_or(|hash| *hash == wanted.hash) {
+                continue;
+            }
+            for container in containers.iter().filter(|container| !is_one_off(container)) {
+                let own = self.project.services.get(service(container));
+                let is_on = own.is_some_and(|own| own.networks.contains_key(key));
+                if is_on && self.steps.containers.iter().all(|step| step.id != container.id) {
+                    let cause = format!("its network {key} is made anew, as its description changed");
+                    let does = Does::Restart { timeout: None };
+                    self.steps.containers.push(Step::new(&container.id, does, cause));
+                }
+            }
+        }
     }
 
     fn containers(
@@ -348,6 +372,9 @@ impl Planner<'_> {
             Policy::Never => return None,
             Policy::Force(flag) => return Reason::certain(format!("service {name}: {flag}")),
             Policy::Diverged => {}
+        }
+        if self.up.no_deps && !own.depends_on.is_empty() && self.version.hashes_dependencies() {
+            return Reason::possible(format!("service {name} differs from itself without its dependencies"));
         }
         let of_container = |name: &str| container.labels.get(name).map(String::as_str).unwrap_or_default();
         match self.observed.hashes.get(name) {

@@ -66,7 +66,7 @@ fn model() -> serde_json::Value {
 fn observed() -> Observed {
     let hashes = ["db", "web", "side"].map(|name| (name.to_owned(), "hash".to_owned()));
     let image = Image { id: IMAGE_ID.into(), volumes: vec!["/declared".into(), "/data".into()] };
-    Observed { hashes: hashes.into(), images: [("image".to_owned(), image)].into() }
+    Observed { hashes: hashes.into(), images: [("image".to_owned(), image)].into(), ..Observed::default() }
 }
 
 fn steps(up: &ComposeUp, model: serde_json::Value, observed: &Observed, all: &[ContainerSummary]) -> Steps {

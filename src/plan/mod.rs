@@ -38,7 +38,7 @@ use crate::{
         program::ProgramError,
     },
     model::{
-        container::{Container, State},
+        container::{Container, State, label},
         operation::{ComposeUp, Operation, StopKind, UpKind},
         plan::Plan,
     },
@@ -156,7 +156,14 @@ async fn converge(up: &ComposeUp, engine: &Engine, compose: &ComposeSource) -> R
         .into_iter()
         .filter_map(|(found, name)| found.map(|(id, volumes)| (name, Image { id, volumes })))
         .collect();
-    let observed = Observed { hashes, images };
+    let project = match &known.scope {
+        compose::Scope::Files(project) => project.name.clone(),
+        compose::Scope::Labels(name) => name.clone(),
+    };
+    let networks = engine.network_labels(&project).await?.into_iter();
+    let networks =
+        networks.filter_map(|(name, mut labels)| Some((name, labels.remove(label::CONFIG_HASH)?))).collect();
+    let observed = Observed { hashes, images, networks };
     let steps = compose_up::up(up, &known, &observed, &state.summaries, &state.volumes, orphans);
     inspect_chosen(engine, &steps, &mut state).await?;
     Ok(of_steps(steps, &state, &known, up.globals.dry_run))

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
 
 use super::service::{Service, null_is_default};
 
@@ -14,6 +16,8 @@ pub(super) struct Project {
     pub(super) services: BTreeMap<String, Service>,
     #[serde(default, deserialize_with = "null_is_default")]
     pub(super) volumes: BTreeMap<String, ProjectVolume>,
+    #[serde(default, deserialize_with = "networks_with_hashes")]
+    pub(super) networks: BTreeMap<String, ProjectNetwork>,
     /// Services that exist in the files and that no profile enables. Filled in apart.
     #[serde(skip)]
     pub(super) disabled: BTreeSet<String>,
@@ -45,6 +49,53 @@ pub(super) struct ProjectVolume {
     pub(super) driver_opts: BTreeMap<String, String>,
     #[serde(deserialize_with = "null_is_default")]
     pub(super) labels: BTreeMap<String, String>,
+}
+
+/// A network as the files describe it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct ProjectNetwork {
+    /// The engine's name for it.
+    pub(super) name: String,
+    pub(super) external: bool,
+    /// What compose labels the network with that it makes of it: SHA-256 of its JSON, as `config` prints it
+    /// (compose `hash.go`, `NetworkHash`).
+    pub(super) hash: String,
+}
+
+fn networks_with_hashes<'de, D>(deserializer: D) -> Result<BTreeMap<String, ProjectNetwork>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Described {
+        name: String,
+        external: bool,
+    }
+    let raw: Option<BTreeMap<String, Box<RawValue>>> = Option::deserialize(deserializer)?;
+    let network = |(key, raw): (String, Box<RawValue>)| {
+        // What is not an object describes nothing that compose could make.
+        let described: Described = serde_json::from_str(raw.get()).unwrap_or_default();
+        let digest = Sha256::digest(compact(raw.get()).as_bytes());
+        let hash = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        (key, ProjectNetwork { name: described.name, external: described.external, hash })
+    };
+    Ok(raw.unwrap_or_default().into_iter().map(network).collect())
+}
+
+/// JSON without the white space between its parts.
+fn compact(json: &str) -> String {
+    let (mut in_text, mut escaped) = (false, false);
+    let kept = |c: &char| {
+        if in_text {
+            in_text = escaped || *c != '"';
+            escaped = !escaped && *c == '\\';
+            return true;
+        }
+        in_text = *c == '"';
+        !c.is_whitespace()
+    };
+    json.chars().filter(kept).collect()
 }
 
 impl Project {

@@ -31,6 +31,9 @@ pub(super) struct Service {
     #[serde(deserialize_with = "null_is_default")]
     pid: String,
     develop: Option<Develop>,
+    /// By their keys in the file.
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) networks: BTreeMap<String, serde_json::Value>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]

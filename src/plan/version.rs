@@ -48,6 +48,12 @@ impl Version {
         self.number < (2, 29, 4)
     }
 
+    /// Compose 2.26 (seen) takes the dependencies out of a service's configuration for `--no-deps`, and so finds it
+    /// changed; 2.40 (seen) does not. In between either may hold.
+    pub(super) fn hashes_dependencies(&self) -> bool {
+        self.number < (2, 40, 0)
+    }
+
     /// Until 2.29.2, `up -V` replaces nothing that is up to date.
     pub(super) fn renewal_forces(&self) -> bool {
         self.number >= (2, 29, 3)

@@ -49,6 +49,14 @@ volumes:
   shared: { name: PROJECT_shared }
 ";
 
+/// Two services, each on a network of its own.
+const NETWORKS: &str = "
+services:
+  db: { image: stateless:1, command: sleep infinity, networks: [ back ] }
+  web: { image: stateless:1, command: sleep infinity, networks: [ front ] }
+networks: { back: {}, front: {} }
+";
+
 /// A service whose restart restarts another.
 const RESTARTS: &str = "
 services:
@@ -451,6 +459,14 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         before: &["compose up -d", "edit   db: =>   db:\n    labels: [ changed ]"],
         command: "compose up -d --no-deps web",
         expect: &[],
+        ..PLAIN
+    },
+    Scenario {
+        name: "a network that is described otherwise stops what is on it",
+        yaml: NETWORKS,
+        before: &["compose up -d", "edit back: {} => back: { internal: true }"],
+        command: "compose up -d",
+        expect: &["stopped P-db-1"],
         ..PLAIN
     },
     Scenario {

@@ -126,16 +126,21 @@ impl Engine {
 
     /// Lets a command see this engine and nothing of the caller's.
     fn isolate<'c>(&self, command: &'c mut Command) -> &'c mut Command {
-        let path = std::env::var("PATH").unwrap_or_default();
         command
             .env_clear()
-            .env("PATH", path)
+            .env("PATH", self.path())
             .env("HOME", &self.home)
             .env("DOCKER_HOST", &self.host)
             .env("DOCKER_CONFIG", &self.config)
             .env("DBSAFE_HOME", &self.home)
             .env("LC_ALL", "C.UTF-8")
             .stdin(Stdio::null())
+    }
+
+    /// The caller's PATH, with the lab's docker in front: a machine may have none.
+    pub(crate) fn path(&self) -> String {
+        let folder = Path::new(&self.client).parent().unwrap();
+        format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default())
     }
 
     /// A docker command that goes on by itself, its output kept for the end.
