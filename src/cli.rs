@@ -43,6 +43,7 @@ Guarded commands, with the flags, output and exit status of what they stand in f
   rm, container rm         docker rm
   volume rm                docker volume rm
   guard -- ARGS...         docker ARGS..., whatever it is
+  guard --check -- ARGS... judges it and runs nothing; JSON, for agents and CI
 
 Flags of ours on a guarded command:
   --plan                   say what would happen, and stop
