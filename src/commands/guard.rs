@@ -59,7 +59,7 @@ pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
             app.ui.print(&format!("  {why}\n"));
             return Ok(Exit::Done);
         }
-        return Ok(handover::run_docker(&app.docker, &parsed.docker_arguments, &app.cancellation).await?);
+        return run_it(app, parsed).await;
     }
     let (mut case, settings, model) = judged(app, parsed).await?;
     for note in settings.notes(&case.evidence, &parsed.own.accept_loss) {
@@ -150,7 +150,8 @@ async fn judged<'a>(
     parsed: &'a Parsed,
 ) -> Result<(Case<'a>, Settings, ComposeSource), Failure> {
     let memory = place::home(&app.environment).map(|home| home.join("cache/compose.json"));
-    let model = ComposeSource::new(app.docker.clone(), app.environment.clone(), memory);
+    let model = ComposeSource::new(app.docker.clone(), app.environment.clone(), memory)
+        .by_itself(parsed.own.docker_compose);
     let kept = Kept::load(app)?;
     let mut plan = plan::plan(&parsed.operation, &app.engine, &model).await?;
     if let Operation::Prune(prune) = &parsed.operation
@@ -287,10 +288,30 @@ pub async fn before_hand_over(cancellation: &Cancellation) {
     }
 }
 
+/// Starts what was asked for: docker, or `docker-compose`.
+async fn run_it(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
+    let arguments = &parsed.docker_arguments;
+    if !parsed.own.docker_compose {
+        return Ok(handover::run_docker(&app.docker, arguments, &app.cancellation).await?);
+    }
+    let compose = app.docker.docker_compose(&app.environment)?;
+    Ok(handover::run_docker_compose(&compose, &arguments[1..], None, &app.cancellation).await?)
+}
+
 /// The command to show in hints: as it was typed, for the same engine. The functions of `shell-init` take our flags
 /// behind docker's own name.
 fn shown(parsed: &Parsed, app: &App) -> String {
     let globals = app.globals.arguments.iter().map(|word| quoted(&word.to_string_lossy()));
+    if parsed.own.docker_compose {
+        let typed = parsed.typed.iter().position(|word| word == "--").map_or(0, |dashes| dashes + 1);
+        let words = globals.chain(parsed.typed[typed..].iter().map(|word| quoted(word)));
+        let door = if is_as_typed(parsed, app) {
+            "docker-compose"
+        } else {
+            "docker dbsafe guard --docker-compose --"
+        };
+        return std::iter::once(door.to_owned()).chain(words).collect::<Vec<_>>().join(" ");
+    }
     let mut words: Vec<String> = std::iter::once("docker".to_owned()).chain(globals).collect();
     if is_as_typed(parsed, app) {
         let behind = parsed.typed.iter().skip_while(|word| *word != "--").skip(1);
@@ -415,12 +436,14 @@ impl Case<'_> {
             ways.push(("lose it".to_owned(), self.with_flags(&flags.join(" "))));
         } else {
             let globals = self.app.globals.arguments.iter().map(|word| word.to_string_lossy().into_owned());
-            let words = globals.chain(self.parsed.docker_arguments.iter().cloned());
+            let old = self.parsed.own.docker_compose;
+            let words = globals.chain(self.parsed.docker_arguments.iter().skip(usize::from(old)).cloned());
             let words: Vec<String> = words.map(|word| quoted(&word)).collect();
+            let program = if old { "docker-compose" } else { "docker" };
             let docker = match self.app.environment.text(VARIABLE).as_deref() {
-                None => "docker",
-                Some("powershell") => "& (Get-Command docker -CommandType Application)[0]",
-                Some(_) => "command docker",
+                None => program.to_owned(),
+                Some("powershell") => format!("& (Get-Command {program} -CommandType Application)[0]"),
+                Some(_) => format!("command {program}"),
             };
             ways.push(("go around dbsafe".to_owned(), format!("{docker} {}", words.join(" "))));
         }
@@ -435,7 +458,8 @@ impl Case<'_> {
         }
         if runs {
             // Behind the service stands what runs in its container.
-            return self.shown.replacen(" compose ", &format!(" compose {flags} "), 1);
+            let name = if self.parsed.own.docker_compose { "docker-compose " } else { " compose " };
+            return self.shown.replacen(name, &format!("{name}{flags} "), 1);
         }
         match self.shown.split_once(" -- ") {
             Some((before, after)) => format!("{before} {flags} -- {after}"),
@@ -595,7 +619,7 @@ impl Case<'_> {
             let pruned = prune::run(&request, &mut out).await;
             return pruned.map_err(|error| Failure::new(error.to_string()));
         }
-        Ok(handover::run_docker(&app.docker, &self.parsed.docker_arguments, &app.cancellation).await?)
+        run_it(app, self.parsed).await
     }
 
     /// Runs the docker command and compares what it destroyed with the plan.

@@ -201,7 +201,7 @@ fn every_shell_decides_as_the_guard_does() {
         let name = shell.name();
         for (line, call) in lines(STRAIGHT).chain(lines(GUARDED)).zip(&calls) {
             let through = match line.strip_prefix("docker-compose") {
-                Some(rest) => format!("docker dbsafe guard -- compose{rest} [{name}]"),
+                Some(rest) => format!("docker dbsafe guard --docker-compose --{rest} [{name}]"),
                 None => line.replacen("docker", "docker dbsafe guard --", 1) + &format!(" [{name}]"),
             };
             if lines(GUARDED).any(|guarded| guarded == line) {

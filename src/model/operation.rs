@@ -76,6 +76,7 @@ pub struct ComposeGlobals {
     pub arguments: Vec<String>,
     pub project_name: Option<String>,
     pub files: Vec<String>,
+    pub profiles: Vec<String>,
     /// `--dry-run`, which destroys nothing itself but runs provider plugins.
     pub dry_run: bool,
 }

@@ -1,5 +1,6 @@
 //! From the words after `docker dbsafe` to an operation, and to what docker gets.
 
+pub use super::parse_compose::docker_globals;
 use super::{
     harmless,
     parse_compose::{self, COMPOSE_GLOBALS},
@@ -32,6 +33,8 @@ pub struct OwnFlags {
     pub plan: bool,
     pub format: Format,
     pub verify: Verify,
+    /// The line is one of the program `docker-compose`, and goes to it. Only at the guard's door.
+    pub docker_compose: bool,
 }
 
 impl OwnFlags {
@@ -39,6 +42,7 @@ impl OwnFlags {
     pub(super) fn and(mut self, mut after: Self) -> Self {
         self.accept_loss.append(&mut after.accept_loss);
         Self {
+            docker_compose: self.docker_compose || after.docker_compose,
             snapshot: self.snapshot || after.snapshot,
             plan: self.plan || after.plan,
             format: if after.format == Format::default() { self.format } else { after.format },
@@ -91,6 +95,9 @@ impl ParseError {
         }
     }
 }
+
+/// `guard --docker-compose`: the line is one of the program of that name.
+pub const DOCKER_COMPOSE: &str = "docker-compose";
 
 /// Our flags, in every guarded command's table.
 pub(super) const OWN: [Flag; 6] = [
@@ -177,9 +184,14 @@ fn parse_words(arguments: &[String]) -> Result<Parsed, ParseError> {
 /// `guard [our flags] -- ARGS…`: any docker command line, docker's own globals in front already taken off.
 fn guard_door(arguments: &[String]) -> Result<Parsed, ParseError> {
     let dashes = arguments.iter().position(|word| word == "--");
-    let own_read = read("guard", &OWN, &arguments[..dashes.unwrap_or(arguments.len())], false)?;
+    let table: Vec<Flag> = OWN.into_iter().chain([own(DOCKER_COMPOSE, Takes::Bool)]).collect();
+    let own_read = read("guard", &table, &arguments[..dashes.unwrap_or(arguments.len())], false)?;
     let rest = &arguments[dashes.map_or(own_read.read, |index| index + 1)..];
-    let own_flags = own_flags(&own_read)?;
+    let own_flags = OwnFlags { docker_compose: own_read.is_on(DOCKER_COMPOSE), ..own_flags(&own_read)? };
+    if own_flags.docker_compose {
+        let parsed = parse_compose::parse(rest, DOCKER_COMPOSE)?;
+        return Ok(Parsed { own: own_flags.and(parsed.own), is_guard_door: true, ..parsed });
+    }
     let parsed = match docker(rest) {
         Ok(parsed) => parsed,
         Err(ParseError::NotGuarded(_) | ParseError::Nothing) => Parsed {
@@ -342,6 +354,7 @@ pub(super) fn own_flags(found: &Read) -> Result<OwnFlags, ParseError> {
         plan: found.is_on("plan"),
         format: if format == 1 { Format::Json } else { Format::Text },
         verify: if verify == 1 { Verify::Checksum } else { Verify::Restore },
+        docker_compose: false,
     })
 }
 
