@@ -136,7 +136,7 @@ fn judge_as_later(parsed: &mut Parsed) {
 }
 
 /// The document of a command that no engine was asked about.
-fn plain_document(command: &[String], verdict: Verdict, why: Option<&str>) -> Value {
+pub(super) fn plain_document(command: &[String], verdict: Verdict, why: Option<&str>) -> Value {
     let exit = match verdict {
         Verdict::Allow | Verdict::Warn => Exit::Done,
         Verdict::Block => Exit::Blocked,

@@ -77,6 +77,7 @@ fn observed(hash: &str) -> Observed {
     Observed {
         hashes: names.iter().map(|&name| (name.to_owned(), hash.to_owned())).collect(),
         images: ["redis:7", "web"].into_iter().map(image).collect(),
+        ..Observed::default()
     }
 }
 

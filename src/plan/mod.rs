@@ -37,6 +37,7 @@ use self::{
 use crate::{
     docker::{
         engine::{Engine, is_helper},
+        environment::Environment,
         error::EngineError,
         program::ProgramError,
     },
@@ -103,6 +104,8 @@ pub async fn plan(
             let orphans = down.remove_orphans.unwrap_or_else(|| compose.removes_orphans());
             let request = Request { disabled: orphans, ..Request::of(&down.globals, &down.services) };
             of_project(engine, compose, &request, |known, state| {
+                let by_name = || Known { scope: Scope::Labels(known.scope.name()), ..known.clone() };
+                let known = if down.by_labels { &by_name() } else { known };
                 compose::down(down, known, &state.summaries, &state.volumes, orphans)
             })
             .await
@@ -145,6 +148,12 @@ async fn of_project(
     let steps = choose(&known, &state);
     inspect_chosen(engine, &steps, &mut state).await?;
     Ok(of_steps(steps, &state, &known, request.globals.dry_run))
+}
+
+/// Whether the command reads its compose file from standard input.
+#[must_use]
+pub fn reads_input(operation: &Operation, environment: &Environment) -> bool {
+    compose_globals(operation).is_some_and(|globals| source::reads_input(globals, environment))
 }
 
 /// The globals of a compose command that is judged.

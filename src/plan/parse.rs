@@ -121,6 +121,8 @@ const STOP: &[Flag] = &[
     flag("signal", Some('s'), Takes::Text),
 ];
 const KILL: &[Flag] = &[flag("signal", Some('s'), Takes::Text)];
+const CHECKPOINT: &[Flag] =
+    &[flag("leave-running", None, Takes::Bool), flag("checkpoint-dir", None, Takes::Text)];
 const STACK_RM: &[Flag] = &[flag("detach", Some('d'), Takes::Bool)];
 const PRUNE: &[Flag] = &[
     flag("force", Some('f'), Takes::Bool),
@@ -208,7 +210,7 @@ fn guard_door(arguments: &[String]) -> Result<Parsed, ParseError> {
 }
 
 /// Docker's families of commands of which some destroy.
-const FAMILIES: &[&str] = &["container", "volume", "system", "stack", "service", "swarm"];
+const FAMILIES: &[&str] = &["container", "volume", "system", "stack", "service", "swarm", "checkpoint"];
 
 /// A docker command line that we stand in front of.
 fn docker(arguments: &[String]) -> Result<Parsed, ParseError> {
@@ -242,6 +244,11 @@ fn docker_words(arguments: &[String]) -> Result<Parsed, ParseError> {
         ("stack", "rm" | "remove" | "down") => ("stack rm", &arguments[2..]),
         ("service", "rm" | "remove") => ("service rm", &arguments[2..]),
         ("swarm", "leave") => ("swarm leave", &arguments[2..]),
+        ("service", "update") => return changing(arguments, SwarmScope::Change("service update")),
+        ("service", "scale") => return changing(arguments, SwarmScope::Change("service scale")),
+        ("service", "rollback") => return changing(arguments, SwarmScope::Change("service rollback")),
+        ("stack", "deploy" | "up") => return changing(arguments, SwarmScope::Deploy),
+        ("checkpoint", "create") => ("checkpoint create", &arguments[2..]),
         (family, _) if FAMILIES.contains(&family) => {
             return Ok(passed(arguments, harmless::classify(arguments)));
         }
@@ -255,6 +262,7 @@ fn docker_words(arguments: &[String]) -> Result<Parsed, ParseError> {
         "stack rm" => STACK_RM,
         "service rm" => &[],
         "swarm leave" => VOLUME_RM,
+        "checkpoint create" => CHECKPOINT,
         _ => PRUNE,
     };
     // `system prune --filter` and its kin have no --format of docker's own, so ours is not ambiguous.
@@ -279,6 +287,16 @@ fn docker_words(arguments: &[String]) -> Result<Parsed, ParseError> {
             "stack rm" => swarm(&found, SwarmScope::Stacks),
             "service rm" => swarm(&found, SwarmScope::Services),
             "swarm leave" => swarm(&found, SwarmScope::Node),
+            "checkpoint create" if found.is_on("leave-running") => {
+                Operation::Harmless { why: "the container goes on" }
+            }
+            // Its processes end as if killed; what it had in memory is in the checkpoint, which is no backup.
+            "checkpoint create" => Operation::ContainerStop(ContainerStop {
+                references: found.words.iter().take(1).cloned().collect(),
+                how: StopKind::Kill,
+                timeout: None,
+                signal: None,
+            }),
             "container prune" => prune(&found, PruneScope::Containers),
             "volume prune" => prune(&found, PruneScope::Volumes),
             _ => prune(&found, PruneScope::System),
@@ -297,6 +315,32 @@ fn stopping(found: &Read, how: StopKind) -> Operation {
         timeout: found.int("timeout"),
         signal: found.text("signal").map(str::to_owned),
     })
+}
+
+/// Commands with a hundred flags, of which only what they are about matters: every word that may name it.
+fn changing(arguments: &[String], what: SwarmScope) -> Result<Parsed, ParseError> {
+    let (mut forwarded, mut ours) = (Vec::new(), Vec::new());
+    let mut rest = arguments.iter().peekable();
+    while let Some(word) = rest.next() {
+        let name = word.strip_prefix("--").map(|name| name.split_once('=').map_or(name, |(name, _)| name));
+        match OWN.iter().find(|flag| name == Some(flag.long)) {
+            Some(flag) => {
+                ours.push(word.clone());
+                let takes_next = flag.takes != Takes::Bool && !word.contains('=');
+                ours.extend(rest.next_if(|_| takes_next).cloned());
+            }
+            None => forwarded.push(word.clone()),
+        }
+    }
+    let names = forwarded.iter().skip(2).filter(|word| !word.starts_with('-'));
+    let names = names.map(|word| word.split_once('=').map_or(word.as_str(), |(name, _)| name).to_owned());
+    let operation = match forwarded.iter().any(|word| word == "--help" || word == "-h") {
+        // It may be another flag's value.
+        true => harmless::classify(&forwarded),
+        false => Operation::SwarmRm(SwarmRm { what, references: names.collect() }),
+    };
+    let own = own_flags(&read("docker", &OWN, &ours, false)?)?;
+    Ok(Parsed { own, ..passed(&forwarded, operation) })
 }
 
 fn swarm(found: &Read, what: SwarmScope) -> Operation {
@@ -397,6 +441,33 @@ mod tests {
         assert_eq!((between.docker_arguments, between.own.plan), (words("container rm db"), true));
         let both = ok("guard --verify checksum -- compose --accept-loss a down --accept-loss b");
         assert_eq!((both.own.accept_loss, both.own.verify), (words("a b"), Verify::Checksum));
+    }
+
+    #[test]
+    fn changes_of_services_name_all_that_may_be_meant() {
+        let change = |line: &str| match ok(line).operation {
+            Operation::SwarmRm(swarm) => (swarm.what, swarm.references),
+            other => panic!("{line}: {other:?}"),
+        };
+        let update = change("service update --plan --image pg:16 --force db");
+        assert_eq!(update, (SwarmScope::Change("service update"), words("pg:16 db")));
+        assert_eq!(change("guard -- service scale web=2 db=0").1, words("web db"));
+        assert_eq!(change("stack deploy -c a.yaml shop"), (SwarmScope::Deploy, words("a.yaml shop")));
+        assert_eq!(
+            ok("service scale --plan --format json db=0").docker_arguments,
+            words("service scale db=0")
+        );
+        let help = ok("service update --label-add --help db");
+        assert!(matches!(help.operation, Operation::Unjudged { .. }));
+    }
+
+    #[test]
+    fn a_checkpoint_ends_the_container_unless_told() {
+        let made = |line: &str| ok(line).operation;
+        assert!(
+            matches!(made("checkpoint create db one"), Operation::ContainerStop(stop) if stop.references == words("db"))
+        );
+        assert!(matches!(made("checkpoint create --leave-running db one"), Operation::Harmless { .. }));
     }
 
     #[test]

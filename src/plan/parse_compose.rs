@@ -68,6 +68,9 @@ const RESTART: &[Flag] =
 const KILL: &[Flag] =
     &[flag("signal", Some('s'), Takes::Text), flag("remove-orphans", None, Takes::Bool), DRY_RUN];
 
+/// With `--down-project`, everything of the project goes once the first container has ended.
+const WAIT: &[Flag] = &[flag("down-project", None, Takes::Bool), DRY_RUN];
+
 /// Takes docker's globals out of a line of `docker-compose`: those, and the rest.
 ///
 /// # Errors
@@ -116,6 +119,7 @@ pub(super) fn parse(arguments: &[String], door: &str) -> Result<Parsed, ParseErr
         "stop" => STOP,
         "restart" => RESTART,
         "kill" => KILL,
+        "wait" if rest.iter().any(|word| word.starts_with("--down-project")) => WAIT,
         _ if parse_up::table(command).is_some() => return up(arguments, command, &globals),
         _ => {
             // `--version` before a command does not keep it from running.
@@ -191,6 +195,17 @@ fn operation(command: &str, globals: &Read, found: &Read) -> Operation {
             volumes: found.is_on("volumes"),
             remove_orphans: found.given("remove-orphans"),
             timeout,
+            by_labels: false,
+        }),
+        "wait" if !found.is_on("down-project") => {
+            Operation::Harmless { why: "it waits, and removes nothing" }
+        }
+        // The files are read for the project's name alone (compose `pkg/compose/wait.go`).
+        "wait" => Operation::ComposeDown(ComposeDown {
+            globals,
+            remove_orphans: Some(true),
+            by_labels: true,
+            ..ComposeDown::default()
         }),
         "rm" => Operation::ComposeRm(ComposeRm {
             globals,
@@ -281,6 +296,16 @@ mod tests {
         assert!(down("down --volume").volumes);
         assert_eq!(down("down --remove-orphans=0").remove_orphans, Some(false));
         assert_eq!(down("down").remove_orphans, None);
+    }
+
+    #[test]
+    fn a_wait_that_ends_in_down_is_one() {
+        let found = down("compose wait db --down-project");
+        assert!(found.by_labels && found.services.is_empty() && found.remove_orphans == Some(true));
+        for line in ["compose wait db", "compose wait --down-project=false db"] {
+            let parsed = parse_all(&words(line)).unwrap();
+            assert!(matches!(parsed.operation, Operation::Harmless { .. }), "{line}");
+        }
     }
 
     #[test]

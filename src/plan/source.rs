@@ -193,7 +193,7 @@ impl ComposeSource {
         {
             return Ok(Scope::Labels(name.clone()));
         }
-        if globals.files.iter().any(|file| file == "-") && self.input.is_none() {
+        if reads_input(globals, &self.environment) && self.input.is_none() {
             return Err(PlanError::Project(
                 "its file comes from standard input, which is read only once: save it in a file".to_owned(),
             ));
@@ -243,8 +243,8 @@ impl ComposeSource {
 
     /// What to hand on to a compose that reads its file from standard input.
     fn input_for(&self, globals: &ComposeGlobals) -> &[u8] {
-        let reads = globals.files.iter().any(|file| file == "-");
-        self.input.as_deref().filter(|_| reads).unwrap_or_default()
+        let reads = || reads_input(globals, &self.environment);
+        self.input.as_deref().filter(|_| reads()).unwrap_or_default()
     }
 
     /// The model with these globals, more globals, and service arguments.
@@ -287,6 +287,17 @@ impl ComposeSource {
         };
         Ok(self.program.get_or_try_init(find).await?)
     }
+}
+
+/// Whether compose reads a file of the project from its standard input: `-f -`.
+pub(super) fn reads_input(globals: &ComposeGlobals, environment: &Environment) -> bool {
+    if !globals.files.is_empty() {
+        return globals.files.iter().any(|file| file == "-");
+    }
+    let separator = environment.text("COMPOSE_PATH_SEPARATOR");
+    let separator = separator.unwrap_or_else(|| if cfg!(windows) { ";" } else { ":" }.to_owned());
+    let files = environment.text("COMPOSE_FILE").unwrap_or_default();
+    files.split(separator.as_str()).any(|file| file == "-")
 }
 
 /// Lines of `service hash`.

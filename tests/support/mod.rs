@@ -52,6 +52,16 @@ fn only_of_the_lab(host: &str, name: &str) {
     assert!(String::from_utf8_lossy(&words).contains(host), "{host} is served by another process");
 }
 
+/// The path of a docker client of an engine's time.
+pub(crate) fn client(version: &str) -> String {
+    lab(&["client", version])
+}
+
+/// The path of a compose.
+pub(crate) fn compose_program(version: &str) -> String {
+    lab(&["compose", version])
+}
+
 /// What a command wrote, and its status.
 #[derive(Debug)]
 pub(crate) struct Ran {
@@ -61,7 +71,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    fn of(output: &Output) -> Self {
+    pub(crate) fn of(output: &Output) -> Self {
         Self {
             status: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
