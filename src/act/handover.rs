@@ -6,14 +6,18 @@
 
 use std::{
     ffi::OsStr,
+    path::Path,
     process::{ExitStatus, Stdio},
 };
 
-use tokio::{process::Child, sync::broadcast::error::RecvError};
+use tokio::{
+    process::{Child, Command},
+    sync::broadcast::error::RecvError,
+};
 
 use crate::{
     cancel::{Cancellation, Cause},
-    docker::program::{DockerProgram, ProgramError, feed},
+    docker::program::{ComposeProgram, DockerProgram, ProgramError, feed},
     exit::Exit,
 };
 
@@ -26,7 +30,7 @@ pub async fn run_docker<S: AsRef<OsStr>>(
     arguments: &[S],
     cancellation: &Cancellation,
 ) -> Result<Exit, ProgramError> {
-    run(docker, arguments, None, cancellation).await
+    run(docker.command(arguments), docker.path(), None, cancellation).await
 }
 
 /// As `run_docker`, with a standard input that we have read already, as for `compose -f - down`.
@@ -39,12 +43,25 @@ pub async fn run_docker_with_input<S: AsRef<OsStr>>(
     input: Vec<u8>,
     cancellation: &Cancellation,
 ) -> Result<Exit, ProgramError> {
-    run(docker, arguments, Some(input), cancellation).await
+    run(docker.command(arguments), docker.path(), Some(input), cancellation).await
 }
 
-async fn run<S: AsRef<OsStr>>(
-    docker: &DockerProgram,
+/// As `run_docker`, of the program `docker-compose`; with a standard input that we have read already, where we did.
+///
+/// # Errors
+/// Where it cannot be started.
+pub async fn run_docker_compose<S: AsRef<OsStr>>(
+    compose: &ComposeProgram,
     arguments: &[S],
+    input: Option<Vec<u8>>,
+    cancellation: &Cancellation,
+) -> Result<Exit, ProgramError> {
+    run(compose.command(arguments), compose.path(), input, cancellation).await
+}
+
+async fn run(
+    mut command: Command,
+    program: &Path,
     input: Option<Vec<u8>>,
     cancellation: &Cancellation,
 ) -> Result<Exit, ProgramError> {
@@ -54,11 +71,10 @@ async fn run<S: AsRef<OsStr>>(
         return Ok(Exit::Cancelled);
     }
     let _no_longer_ours = cancellation.hand_over();
-    let mut command = docker.command(arguments);
     let stdin = if input.is_some() { Stdio::piped() } else { Stdio::inherit() };
     command.stdin(stdin).stdout(Stdio::inherit()).stderr(Stdio::inherit());
     let not_started = |cause: &std::io::Error| ProgramError::NotStarted {
-        program: docker.path().to_owned(),
+        program: program.to_owned(),
         cause: cause.to_string(),
     };
     let mut child = command.spawn().map_err(|error| not_started(&error))?;
@@ -135,7 +151,7 @@ fn owns_terminal() -> bool {
 #[cfg(unix)]
 #[cfg(test)]
 mod tests {
-    use std::{os::unix::fs::PermissionsExt as _, path::Path};
+    use std::os::unix::fs::PermissionsExt as _;
 
     use rustix::process::Signal;
 

@@ -16,7 +16,7 @@ use crate::{
     exit::Exit,
     model::{operation::Operation, verdict::Verdict},
     plan::{
-        parse::{self, Parsed},
+        parse::{self, DOCKER_COMPOSE, Parsed},
         shell::{self, DockerCommand, Known, Step},
     },
     report::document::SCHEMA_VERSION,
@@ -43,6 +43,9 @@ struct CheckArgs {
     /// The command comes after others that may have changed what it finds
     #[arg(long, hide = true)]
     later: bool,
+    /// The command is one of the program docker-compose
+    #[arg(long)]
+    docker_compose: bool,
     /// Docker's arguments
     #[arg(last = true)]
     command: Vec<String>,
@@ -92,8 +95,12 @@ pub async fn run(
         ui.print(&format!("{:#}\n", answer.document()));
         return Ok(answer.exit());
     }
-    let door: Vec<String> =
-        ["guard".to_owned(), "--".to_owned()].into_iter().chain(asked.command.iter().cloned()).collect();
+    let old = asked.docker_compose.then(|| format!("--{DOCKER_COMPOSE}"));
+    let door: Vec<String> = std::iter::once("guard".to_owned())
+        .chain(old)
+        .chain(std::iter::once("--".to_owned()))
+        .chain(asked.command.iter().cloned())
+        .collect();
     let (globals, door) = super::dispatch::through_the_door(globals.clone(), door)?;
     let mut parsed = parse::parse(&door)?;
     if let Operation::Harmless { .. } = parsed.operation {
@@ -104,6 +111,8 @@ pub async fn run(
         judge_as_later(&mut parsed);
     }
     let app = App::new(*ui, globals, environment.clone(), cancellation.clone())?;
+    // Where there is no such program, it may be another name for docker's plugin.
+    parsed.own.docker_compose &= app.docker.docker_compose(environment).is_ok();
     guard::check(&app, &parsed).await
 }
 
@@ -127,7 +136,7 @@ fn judge_as_later(parsed: &mut Parsed) {
 }
 
 /// The document of a command that no engine was asked about.
-fn plain_document(command: &[String], verdict: Verdict, why: Option<&str>) -> Value {
+pub(super) fn plain_document(command: &[String], verdict: Verdict, why: Option<&str>) -> Value {
     let exit = match verdict {
         Verdict::Allow | Verdict::Warn => Exit::Done,
         Verdict::Block => Exit::Blocked,
@@ -314,8 +323,12 @@ async fn judge_one(
             None => &mut process,
         };
     }
-    process.args(&globals.arguments).args(["guard", "--check"]).args(later.then_some("--later"));
-    process.arg("--").args(&words).current_dir(folder);
+    if !command.is_old_compose {
+        process.args(&globals.arguments);
+    }
+    process.args(["guard", "--check"]).args(later.then_some("--later"));
+    process.args(command.is_old_compose.then(|| format!("--{DOCKER_COMPOSE}")));
+    process.arg("--").args(&words[usize::from(command.is_old_compose)..]).current_dir(folder);
     process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let output = process
         .output()

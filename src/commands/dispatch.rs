@@ -178,8 +178,18 @@ pub(super) fn through_the_door(
     let (Some("guard"), Some(dashes)) = (arguments.first().map(String::as_str), dashes) else {
         return Ok((globals, arguments));
     };
-    let inner: Vec<OsString> = arguments[dashes + 1..].iter().map(OsString::from).collect();
     let refused = |error: crate::docker::globals::GlobalsError| Failure::usage(error.to_string());
+    let flag = format!("--{}", parse::DOCKER_COMPOSE);
+    if arguments[..dashes].contains(&flag) {
+        if !globals.arguments.is_empty() {
+            return Err(Failure::usage("with --docker-compose, flags for the engine stand behind the --"));
+        }
+        let (docker, rest) = parse::docker_globals(&arguments[dashes + 1..])?;
+        let docker: Vec<OsString> = docker.iter().map(OsString::from).collect();
+        let (globals, _) = DockerGlobals::parse(&docker).map_err(refused)?;
+        return Ok((globals, arguments[..=dashes].iter().cloned().chain(rest).collect()));
+    }
+    let inner: Vec<OsString> = arguments[dashes + 1..].iter().map(OsString::from).collect();
     let (_, used) = DockerGlobals::parse(&inner).map_err(refused)?;
     let all: Vec<OsString> = globals.arguments.iter().cloned().chain(inner[..used].iter().cloned()).collect();
     let (globals, _) = DockerGlobals::parse(&all).map_err(refused)?;

@@ -1,7 +1,10 @@
 //! A guarded command: plan, inspect, judge, then block, ask or hand over to docker.
 
+use tokio::io::AsyncReadExt as _;
+
 use super::{
     app::{App, Failure},
+    check::plain_document,
     prompt::{self, Choice, Offers},
     protect::Kept,
     save,
@@ -35,6 +38,9 @@ use crate::{
     ui::{Paint, clean},
 };
 
+/// A compose file longer than this was written by nobody.
+const LONGEST_FILE: u64 = 1 << 24;
+
 /// Everything that was found out about one command.
 struct Case<'a> {
     app: &'a App,
@@ -47,6 +53,8 @@ struct Case<'a> {
     snapshots: Vec<String>,
     /// What of it no flag lets go.
     kept: Vec<TargetRef>,
+    /// What we read of standard input, for compose to read again.
+    input: Option<Vec<u8>>,
 }
 
 /// Guards one docker command.
@@ -56,10 +64,16 @@ struct Case<'a> {
 pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
     if let Operation::Harmless { why } = &parsed.operation {
         if parsed.own.plan {
-            app.ui.print(&format!("  {why}\n"));
+            match parsed.own.format {
+                Format::Text => app.ui.print(&format!("  {why}\n")),
+                Format::Json => {
+                    let document = plain_document(&parsed.docker_arguments, Verdict::Allow, None);
+                    app.ui.print(&format!("{document:#}\n"));
+                }
+            }
             return Ok(Exit::Done);
         }
-        return Ok(handover::run_docker(&app.docker, &parsed.docker_arguments, &app.cancellation).await?);
+        return run_it(app, parsed, None).await;
     }
     let (mut case, settings, model) = judged(app, parsed).await?;
     for note in settings.notes(&case.evidence, &parsed.own.accept_loss) {
@@ -150,7 +164,13 @@ async fn judged<'a>(
     parsed: &'a Parsed,
 ) -> Result<(Case<'a>, Settings, ComposeSource), Failure> {
     let memory = place::home(&app.environment).map(|home| home.join("cache/compose.json"));
-    let model = ComposeSource::new(app.docker.clone(), app.environment.clone(), memory);
+    let model = ComposeSource::new(app.docker.clone(), app.environment.clone(), memory)
+        .by_itself(parsed.own.docker_compose);
+    let input = compose_file(app, parsed).await?;
+    let model = match &input {
+        Some(text) => model.with_input(text.clone()),
+        None => model,
+    };
     let kept = Kept::load(app)?;
     let mut plan = plan::plan(&parsed.operation, &app.engine, &model).await?;
     if let Operation::Prune(prune) = &parsed.operation
@@ -171,7 +191,7 @@ async fn judged<'a>(
         judgement.findings.push(protected(target));
     }
     let shown = shown(parsed, app);
-    let case = Case { app, parsed, shown, plan, evidence, judgement, snapshots: Vec::new(), kept };
+    let case = Case { app, parsed, shown, plan, evidence, judgement, snapshots: Vec::new(), kept, input };
     Ok((case, settings, model))
 }
 
@@ -287,10 +307,48 @@ pub async fn before_hand_over(cancellation: &Cancellation) {
     }
 }
 
+/// Starts what was asked for: docker, or `docker-compose`.
+async fn run_it(app: &App, parsed: &Parsed, input: Option<Vec<u8>>) -> Result<Exit, Failure> {
+    let (arguments, cancellation) = (&parsed.docker_arguments, &app.cancellation);
+    if parsed.own.docker_compose {
+        let compose = app.docker.docker_compose(&app.environment)?;
+        return Ok(handover::run_docker_compose(&compose, &arguments[1..], input, cancellation).await?);
+    }
+    Ok(match input {
+        Some(input) => handover::run_docker_with_input(&app.docker, arguments, input, cancellation).await?,
+        None => handover::run_docker(&app.docker, arguments, cancellation).await?,
+    })
+}
+
+/// A compose file from standard input, which can be read only once: for the plan and for compose itself.
+async fn compose_file(app: &App, parsed: &Parsed) -> Result<Option<Vec<u8>>, Failure> {
+    if !plan::reads_input(&parsed.operation, &app.environment) {
+        return Ok(None);
+    }
+    let mut text = Vec::new();
+    let mut input = tokio::io::stdin().take(LONGEST_FILE + 1);
+    let read = input.read_to_end(&mut text).await;
+    read.map_err(|error| Failure::new(format!("standard input cannot be read: {error}")))?;
+    if text.len() as u64 > LONGEST_FILE {
+        return Err(Failure::usage("the compose file from standard input is too long"));
+    }
+    Ok(Some(text))
+}
+
 /// The command to show in hints: as it was typed, for the same engine. The functions of `shell-init` take our flags
 /// behind docker's own name.
 fn shown(parsed: &Parsed, app: &App) -> String {
     let globals = app.globals.arguments.iter().map(|word| quoted(&word.to_string_lossy()));
+    if parsed.own.docker_compose {
+        let typed = parsed.typed.iter().position(|word| word == "--").map_or(0, |dashes| dashes + 1);
+        let words = globals.chain(parsed.typed[typed..].iter().map(|word| quoted(word)));
+        let door = if is_as_typed(parsed, app) {
+            "docker-compose"
+        } else {
+            "docker dbsafe guard --docker-compose --"
+        };
+        return std::iter::once(door.to_owned()).chain(words).collect::<Vec<_>>().join(" ");
+    }
     let mut words: Vec<String> = std::iter::once("docker".to_owned()).chain(globals).collect();
     if is_as_typed(parsed, app) {
         let behind = parsed.typed.iter().skip_while(|word| *word != "--").skip(1);
@@ -415,12 +473,14 @@ impl Case<'_> {
             ways.push(("lose it".to_owned(), self.with_flags(&flags.join(" "))));
         } else {
             let globals = self.app.globals.arguments.iter().map(|word| word.to_string_lossy().into_owned());
-            let words = globals.chain(self.parsed.docker_arguments.iter().cloned());
+            let old = self.parsed.own.docker_compose;
+            let words = globals.chain(self.parsed.docker_arguments.iter().skip(usize::from(old)).cloned());
             let words: Vec<String> = words.map(|word| quoted(&word)).collect();
+            let program = if old { "docker-compose" } else { "docker" };
             let docker = match self.app.environment.text(VARIABLE).as_deref() {
-                None => "docker",
-                Some("powershell") => "& (Get-Command docker -CommandType Application)[0]",
-                Some(_) => "command docker",
+                None => program.to_owned(),
+                Some("powershell") => format!("& (Get-Command {program} -CommandType Application)[0]"),
+                Some(_) => format!("command {program}"),
             };
             ways.push(("go around dbsafe".to_owned(), format!("{docker} {}", words.join(" "))));
         }
@@ -435,7 +495,8 @@ impl Case<'_> {
         }
         if runs {
             // Behind the service stands what runs in its container.
-            return self.shown.replacen(" compose ", &format!(" compose {flags} "), 1);
+            let name = if self.parsed.own.docker_compose { "docker-compose " } else { " compose " };
+            return self.shown.replacen(name, &format!("{name}{flags} "), 1);
         }
         match self.shown.split_once(" -- ") {
             Some((before, after)) => format!("{before} {flags} -- {after}"),
@@ -595,7 +656,7 @@ impl Case<'_> {
             let pruned = prune::run(&request, &mut out).await;
             return pruned.map_err(|error| Failure::new(error.to_string()));
         }
-        Ok(handover::run_docker(&app.docker, &self.parsed.docker_arguments, &app.cancellation).await?)
+        run_it(app, self.parsed, self.input.clone()).await
     }
 
     /// Runs the docker command and compares what it destroyed with the plan.

@@ -50,7 +50,7 @@ docker volume create x
 docker system df
 docker stack ls
 docker service logs rm
-docker swarm init
+docker swarm ca
 docker plugin ls
 docker dbsafe down
 docker compose
@@ -103,6 +103,7 @@ docker stack rm s
 docker service rm s
 docker service update s
 docker swarm leave
+docker swarm init
 docker plugin disable p
 docker checkpoint create c x
 docker frobnicate db
@@ -201,7 +202,7 @@ fn every_shell_decides_as_the_guard_does() {
         let name = shell.name();
         for (line, call) in lines(STRAIGHT).chain(lines(GUARDED)).zip(&calls) {
             let through = match line.strip_prefix("docker-compose") {
-                Some(rest) => format!("docker dbsafe guard -- compose{rest} [{name}]"),
+                Some(rest) => format!("docker dbsafe guard --docker-compose --{rest} [{name}]"),
                 None => line.replacen("docker", "docker dbsafe guard --", 1) + &format!(" [{name}]"),
             };
             if lines(GUARDED).any(|guarded| guarded == line) {
@@ -221,7 +222,12 @@ fn what_goes_straight_the_guard_would_hand_over_too() {
         assert!(guard_hands_over(line), "{line}");
     }
     // Of what goes to the guard, it hands over what only the shell could not tell.
-    let known = ["docker rm --help", "docker --tls=false ps", "docker compose --verbose=true ps"];
+    let known = [
+        "docker rm --help",
+        "docker swarm init",
+        "docker --tls=false ps",
+        "docker compose --verbose=true ps",
+    ];
     for line in lines(GUARDED) {
         assert_eq!(guard_hands_over(line), known.contains(&line), "{line}");
     }

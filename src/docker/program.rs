@@ -45,6 +45,8 @@ pub enum ProgramError {
     Endpoint(#[from] EndpointError),
     #[error("docker has no compose plugin")]
     NoCompose,
+    #[error("there is no docker-compose on the PATH")]
+    NoDockerCompose,
 }
 
 impl ProgramError {
@@ -58,6 +60,7 @@ impl ProgramError {
             Self::NoCompose => {
                 "install it as the package docker-compose-plugin, and see: docker compose version"
             }
+            Self::NoDockerCompose => "docker compose does the same as a plugin of docker",
         }
     }
 }
@@ -101,6 +104,12 @@ impl DockerProgram {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether docker's globals say which engine is meant.
+    #[must_use]
+    pub fn names_engine(&self) -> bool {
+        !self.globals.hosts.is_empty() || self.globals.context.is_some()
     }
 
     /// `docker <globals> <arguments>`, not yet started.
@@ -158,7 +167,19 @@ impl DockerProgram {
     /// Where docker's configuration cannot be read, or there is no such plugin.
     pub fn compose(&self, environment: &Environment) -> Result<ComposeProgram, ProgramError> {
         let path = self.plugin("compose", environment)?.ok_or(ProgramError::NoCompose)?;
-        Ok(ComposeProgram { path, docker: self.clone() })
+        Ok(ComposeProgram { path, docker: self.clone(), is_plugin: true })
+    }
+
+    /// The program `docker-compose` of the PATH: version 1, or a later one that stands by itself.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn docker_compose(&self, environment: &Environment) -> Result<ComposeProgram, ProgramError> {
+        let folder = std::env::current_dir().unwrap_or_default();
+        let path = environment.get("PATH").unwrap_or_default();
+        let mut found = which::which_in_all("docker-compose", Some(path), folder).into_iter().flatten();
+        let path = found.next().ok_or(ProgramError::NoDockerCompose)?;
+        Ok(ComposeProgram { path, docker: self.clone(), is_plugin: false })
     }
 
     /// The file that docker takes for a plugin.
@@ -175,11 +196,12 @@ impl DockerProgram {
     }
 }
 
-/// The compose plugin, called as docker calls it.
+/// The compose plugin, called as docker calls it, or the program `docker-compose`.
 #[derive(Debug, Clone)]
 pub struct ComposeProgram {
     path: PathBuf,
     docker: DockerProgram,
+    is_plugin: bool,
 }
 
 impl ComposeProgram {
@@ -189,7 +211,14 @@ impl ComposeProgram {
         &self.path
     }
 
-    /// What `docker <globals> compose <arguments>` would start, not yet started.
+    /// Whether it is docker's plugin, and not the program `docker-compose`.
+    #[must_use]
+    pub fn is_plugin(&self) -> bool {
+        self.is_plugin
+    }
+
+    /// What `docker <globals> compose <arguments>` would start, or `docker-compose <globals> <arguments>`; not yet
+    /// started.
     #[must_use]
     pub fn command<I, S>(&self, arguments: I) -> Command
     where
@@ -197,10 +226,15 @@ impl ComposeProgram {
         S: AsRef<OsStr>,
     {
         let mut command = Command::new(&self.path);
+        command.env(DEPTH, self.docker.depth.to_string());
+        if !self.is_plugin {
+            command.env_remove(ORIGINAL_COMMAND).env_remove(PLUGIN_SOCKET);
+            command.args(&self.docker.globals.arguments).args(arguments);
+            return command;
+        }
         // Without the original command Compose takes itself for the docker-compose of old, and reads its
         // arguments otherwise (docker/compose `cmd/main.go`).
         command.env(ORIGINAL_COMMAND, &self.docker.path).env_remove(PLUGIN_SOCKET);
-        command.env(DEPTH, self.docker.depth.to_string());
         command.args(&self.docker.globals.arguments).arg("compose").args(arguments);
         command
     }

@@ -17,7 +17,7 @@ pub enum Operation {
     ContainerStop(ContainerStop),
     /// `docker volume rm`.
     VolumeRm(VolumeRm),
-    /// `docker stack rm`, `service rm`, `swarm leave`.
+    /// `docker stack rm`, `service rm`, `swarm leave`, and what replaces tasks.
     SwarmRm(SwarmRm),
     /// `docker container prune`, `volume prune`, `system prune`.
     Prune(Prune),
@@ -57,6 +57,8 @@ impl Operation {
                 SwarmScope::Stacks => "stack rm",
                 SwarmScope::Services => "service rm",
                 SwarmScope::Node => "swarm leave",
+                SwarmScope::Change(command) => command,
+                SwarmScope::Deploy => "stack deploy",
             },
             Self::Prune(prune) => match prune.scope {
                 PruneScope::Containers => "container prune",
@@ -76,6 +78,7 @@ pub struct ComposeGlobals {
     pub arguments: Vec<String>,
     pub project_name: Option<String>,
     pub files: Vec<String>,
+    pub profiles: Vec<String>,
     /// `--dry-run`, which destroys nothing itself but runs provider plugins.
     pub dry_run: bool,
 }
@@ -89,6 +92,8 @@ pub struct ComposeDown {
     pub remove_orphans: Option<bool>,
     /// `-t`: seconds of grace; `None` leaves it to the containers.
     pub timeout: Option<i64>,
+    /// The files only tell the project's name; what is in it, the labels do: `wait --down-project`.
+    pub by_labels: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -189,12 +194,16 @@ pub enum SwarmScope {
     Services,
     /// All tasks of this node.
     Node,
+    /// `service update`, `scale`, `rollback`: tasks of services may be replaced.
+    Change(&'static str),
+    /// `stack deploy`: tasks of a stack may be replaced, or removed.
+    Deploy,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SwarmRm {
     pub what: SwarmScope,
-    /// Stacks by name; services by name, id or prefix of an id.
+    /// Stacks by name; services by name, id or prefix of an id. Of a change, every word that may be one.
     pub references: Vec<String>,
 }
 

@@ -39,7 +39,7 @@ pub(super) struct Observed {
 
 const HASH: &str = label::CONFIG_HASH;
 const IMAGE: &str = "com.docker.compose.image";
-const NUMBER: &str = "com.docker.compose.container-number";
+pub(super) const NUMBER: &str = "com.docker.compose.container-number";
 
 /// Why a container is replaced, and whether that is certain.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -70,6 +70,7 @@ pub(super) async fn plan(
     }
     let mut plan = simulate(&steps.containers, &steps.volumes, &state);
     plan.notes = steps.notes;
+    plan.possible.extend(steps.possible);
     plan.undetermined = steps.undetermined;
     Ok(plan)
 }

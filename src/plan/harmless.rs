@@ -8,6 +8,36 @@ use super::{
 use crate::model::operation::Operation;
 
 const NOTHING: &str = "it removes no container and no volume, and stops nothing";
+const IMAGES: &str = "it may remove images and what builds left behind, and no container and no volume";
+const INSIDE: &str =
+    "it removes and stops nothing that is there; what it does or writes inside a container is not looked at";
+
+/// Commands of which it is known that nobody can tell from here what they take, and why. The second field is a flag
+/// without which the command is harmless; empty where it never is.
+const UNKNOWN: &[(&str, &str, &str)] = &[
+    ("node rm", "", "what ran on that node is given up, and cannot be looked into from here"),
+    ("node remove", "", "what ran on that node is given up, and cannot be looked into from here"),
+    (
+        "node update",
+        "--availability",
+        "the node's tasks may be stopped and started elsewhere, without what they wrote",
+    ),
+    ("swarm init", "--force-new-cluster", "the tasks of all other nodes are given up"),
+    ("swarm update", "--task-history-limit", "containers of tasks that have ended may be removed"),
+    ("plugin disable", "", "volumes that this plugin makes are out of reach without it"),
+    ("plugin rm", "", "volumes that this plugin makes go or are out of reach"),
+    ("plugin remove", "", "volumes that this plugin makes go or are out of reach"),
+    ("plugin upgrade", "", "a volume plugin may keep data in the files that are replaced"),
+    ("checkpoint rm", "", "the saved memory of a container goes"),
+    ("checkpoint remove", "", "the saved memory of a container goes"),
+    ("volume update", "--availability", "the tasks that use the volume may be stopped"),
+    ("desktop stop", "", "it stops every container"),
+    ("desktop restart", "", "it stops every container"),
+    ("desktop update", "", "it stops every container"),
+    ("model uninstall-runner", "", "it removes the runner's container, and its volume where told so"),
+    ("extension rm", "", "an extension's containers and volumes go"),
+    ("extension update", "", "an extension's containers are replaced"),
+];
 
 /// Docker's own commands without subcommands of their own.
 pub const COMMANDS: &[&str] = &[
@@ -72,14 +102,19 @@ pub const MEMBERS: &[(&str, &[&str])] = &[
             "pause", "port", "ps", "rename", "run", "start", "stats", "top", "unpause", "update", "wait",
         ],
     ),
-    ("volume", &["create", "inspect", "list", "ls", "update"]),
+    ("volume", &["create", "inspect", "list", "ls"]),
     ("system", &["df", "dial-stdio", "events", "info"]),
     ("stack", &["config", "ls", "list", "ps", "services"]),
     ("service", &["create", "inspect", "list", "logs", "ls", "ps"]),
-    ("swarm", &["ca", "init", "join", "join-token", "unlock", "unlock-key", "update"]),
+    ("swarm", &["ca", "join", "join-token", "unlock", "unlock-key"]),
     ("node", &["demote", "inspect", "ls", "list", "promote", "ps"]),
-    ("plugin", &["create", "inspect", "install", "list", "ls", "push", "set", "enable", "upgrade"]),
+    ("plugin", &["create", "inspect", "install", "list", "ls", "push", "set", "enable"]),
     ("checkpoint", &["ls", "list"]),
+    ("desktop", &["diagnose", "logs", "status", "version"]),
+    (
+        "model",
+        &["df", "inspect", "list", "ls", "logs", "ps", "pull", "push", "run", "status", "tag", "version"],
+    ),
 ];
 
 /// Compose commands that are harmless.
@@ -143,11 +178,33 @@ pub(super) fn classify(arguments: &[String]) -> Operation {
         || member.is_some_and(|(_, members)| second.is_empty() || members.contains(&second))
         || asks_for_help;
     if harmless {
-        return Operation::Harmless { why: NOTHING };
+        return Operation::Harmless { why: why(first, second) };
+    }
+    let path = format!("{first} {second}");
+    let unknown = UNKNOWN.iter().find(|(known, ..)| *known == path);
+    if let Some((_, flag, why)) = unknown {
+        let is_asked = |word: &String| {
+            word.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        };
+        let is_harmless = !flag.is_empty() && !arguments.iter().any(is_asked);
+        return match is_harmless {
+            true => Operation::Harmless { why: NOTHING },
+            false => Operation::Unjudged { command: path, why },
+        };
     }
     match member {
-        Some(_) => unjudged(&format!("{first} {second}")),
+        Some(_) => unjudged(&path),
         None => unjudged(first),
+    }
+}
+
+/// Why a command is harmless, for `--plan`.
+fn why(first: &str, second: &str) -> &'static str {
+    match (first, second) {
+        ("exec" | "cp" | "run" | "create" | "container", "exec" | "cp" | "run" | "create")
+        | ("exec" | "cp" | "run", _) => INSIDE,
+        ("rmi", _) | ("image", "rm" | "remove" | "prune") | ("builder" | "buildx", _) => IMAGES,
+        _ => NOTHING,
     }
 }
 
@@ -161,16 +218,19 @@ pub(super) fn unjudged(command: &str) -> Operation {
 
 /// A compose command that is not judged, and what follows it.
 pub(super) fn classify_compose(command: &str, rest: &[String]) -> Operation {
-    // `wait --down-project` goes down in the end.
-    let waits = command == "wait" && !rest.iter().any(|word| word.starts_with("--down-project"));
-    let asks_for_help = rest.first().is_some_and(|word| word == "--help" || word == "-h");
-    if command.is_empty() || COMPOSE.contains(&command) || waits || asks_for_help {
-        return Operation::Harmless { why: NOTHING };
+    let word = |index: usize| rest.get(index).map(String::as_str).unwrap_or_default();
+    let asks_for_help = word(0) == "--help" || word(0) == "-h";
+    // With `--down-project` it is judged before it comes here.
+    let waits = command == "wait";
+    let drawing = command == "alpha" && ["viz", "publish", "generate", ""].contains(&word(0));
+    if command.is_empty() || COMPOSE.contains(&command) || drawing || waits || asks_for_help {
+        return Operation::Harmless { why: why(command, "") };
     }
-    Operation::Unjudged {
-        command: format!("compose {command}"),
-        why: "it may remove or recreate containers, and dbsafe cannot yet tell which",
+    if command == "alpha" {
+        let why = "what is tried out there may remove or recreate containers";
+        return Operation::Unjudged { command: "compose alpha".to_owned(), why };
     }
+    unjudged(&format!("compose {command}"))
 }
 
 #[cfg(test)]
@@ -198,12 +258,27 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_that_ends_in_down_is_not_harmless() {
-        let wait = |rest: &[&str]| {
-            let rest: Vec<String> = rest.iter().map(|&word| word.to_owned()).collect();
-            matches!(classify_compose("wait", &rest), Operation::Harmless { .. })
+    fn what_a_flag_makes_harmful_is_harmless_without() {
+        assert!(is_harmless("node update --label-add a=b n") && is_harmless("swarm update --autolock"));
+        assert!(
+            !is_harmless("node update --availability drain n")
+                && !is_harmless("node update --availability=drain n")
+        );
+        assert!(!is_harmless("swarm init --force-new-cluster") && !is_harmless("node rm n"));
+    }
+
+    #[test]
+    fn what_is_harmless_says_why() {
+        let why = |line: &str| {
+            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            match classify(&words) {
+                Operation::Harmless { why } => why,
+                _ => "",
+            }
         };
-        assert!(wait(&["db"]));
-        assert!(!wait(&["db", "--down-project"]) && !wait(&["--down-project=true", "db"]));
+        assert_eq!(why("cp a db:/b"), INSIDE);
+        assert_eq!(why("container exec db sh"), INSIDE);
+        assert_eq!(why("image prune -a"), IMAGES);
+        assert_eq!(why("ps"), NOTHING);
     }
 }

@@ -4,9 +4,11 @@
 //! which runs providers' programs and lists no anonymous volumes. What cannot be told is undetermined.
 
 mod compose;
+mod compose_old;
 mod compose_up;
 mod docker_commands;
 pub mod harmless;
+mod old_model;
 pub mod parse;
 mod parse_compose;
 mod parse_up;
@@ -20,26 +22,30 @@ mod source;
 mod swarm;
 mod version;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 pub use self::source::ComposeSource;
 use self::{
-    compose::{Known, Steps},
+    compose::{Known, Scope, Steps},
     compose_up::{Image, Observed},
     simulate::{EngineState, simulate},
     source::Request,
+    version::Version,
 };
 use crate::{
     docker::{
         engine::{Engine, is_helper},
+        environment::Environment,
         error::EngineError,
         program::ProgramError,
     },
     model::{
         container::{Container, State, label},
-        operation::{ComposeUp, Operation, StopKind, UpKind},
+        operation::{
+            ComposeDown, ComposeGlobals, ComposeRm, ComposeStop, ComposeUp, Operation, StopKind, UpKind,
+        },
         plan::Plan,
     },
 };
@@ -86,6 +92,9 @@ pub async fn plan(
     engine: &Engine,
     compose: &ComposeSource,
 ) -> Result<Plan, PlanError> {
+    if let (Some(globals), Some(version)) = (compose_globals(operation), compose.old().await?) {
+        return of_old(operation, globals, engine, compose, version).await;
+    }
     match operation {
         Operation::Harmless { .. } => Ok(Plan::default()),
         Operation::Unjudged { command, why } => {
@@ -95,6 +104,8 @@ pub async fn plan(
             let orphans = down.remove_orphans.unwrap_or_else(|| compose.removes_orphans());
             let request = Request { disabled: orphans, ..Request::of(&down.globals, &down.services) };
             of_project(engine, compose, &request, |known, state| {
+                let by_name = || Known { scope: Scope::Labels(known.scope.name()), ..known.clone() };
+                let known = if down.by_labels { &by_name() } else { known };
                 compose::down(down, known, &state.summaries, &state.volumes, orphans)
             })
             .await
@@ -139,6 +150,62 @@ async fn of_project(
     Ok(of_steps(steps, &state, &known, request.globals.dry_run))
 }
 
+/// Whether the command reads its compose file from standard input.
+#[must_use]
+pub fn reads_input(operation: &Operation, environment: &Environment) -> bool {
+    compose_globals(operation).is_some_and(|globals| source::reads_input(globals, environment))
+}
+
+/// The globals of a compose command that is judged.
+fn compose_globals(operation: &Operation) -> Option<&ComposeGlobals> {
+    match operation {
+        Operation::ComposeDown(ComposeDown { globals, .. })
+        | Operation::ComposeRm(ComposeRm { globals, .. })
+        | Operation::ComposeStop(ComposeStop { globals, .. })
+        | Operation::ComposeUp(ComposeUp { globals, .. }) => Some(globals),
+        _ => None,
+    }
+}
+
+/// Plans a command of `docker-compose` 1.29.
+async fn of_old(
+    operation: &Operation,
+    globals: &ComposeGlobals,
+    engine: &Engine,
+    compose: &ComposeSource,
+    version: Version,
+) -> Result<Plan, PlanError> {
+    let (model, state) = tokio::join!(compose.old_model(globals), listed(engine));
+    let ((project, hashes), mut state) = (model?, state?);
+    let images = images(engine, compose_old::image_names(&project)).await?;
+    let observed = Observed { hashes, images, ..Observed::default() };
+    let old = compose_old::Old { project: &project, profiles: compose.profiles(globals), state: &state };
+    let mut steps = match operation {
+        Operation::ComposeDown(down) => compose_old::down(&old, down),
+        Operation::ComposeRm(rm) => compose_old::rm(&old, rm),
+        Operation::ComposeStop(stop) => compose_old::stop(&old, stop),
+        Operation::ComposeUp(up) => compose_old::up(&old, up, &observed),
+        _ => Steps::default(),
+    };
+    steps.undetermined.extend(compose.old_engine_doubt(globals));
+    let scope = Scope::Files(project.clone());
+    inspect_chosen(engine, &steps, &mut state).await?;
+    Ok(of_steps(steps, &state, &Known { scope, version }, globals.dry_run))
+}
+
+/// What the engine has of these images.
+async fn images(engine: &Engine, names: BTreeSet<String>) -> Result<BTreeMap<String, Image>, EngineError> {
+    let found = stream::iter(names)
+        .map(|name| async move { Ok::<_, EngineError>((engine.image(&name).await?, name)) })
+        .buffered(PARALLEL)
+        .try_collect::<Vec<_>>()
+        .await?;
+    let image = |(found, name): (Option<(String, Vec<String>)>, String)| {
+        found.map(|(id, volumes)| (name, Image { id, volumes }))
+    };
+    Ok(found.into_iter().filter_map(image).collect())
+}
+
 /// Plans a command that makes containers match the files.
 async fn converge(up: &ComposeUp, engine: &Engine, compose: &ComposeSource) -> Result<Plan, PlanError> {
     let by_environment = up.how == UpKind::Up && compose.removes_orphans();
@@ -147,15 +214,7 @@ async fn converge(up: &ComposeUp, engine: &Engine, compose: &ComposeSource) -> R
     let (known, state, hashes) =
         tokio::join!(compose.known(&request), listed(engine), compose.hashes(&up.globals));
     let (known, mut state, hashes) = (known?, state?, hashes?);
-    let images = stream::iter(known.image_names())
-        .map(|name| async move { Ok::<_, EngineError>((engine.image(&name).await?, name)) })
-        .buffered(PARALLEL)
-        .try_collect::<Vec<_>>()
-        .await?;
-    let images = images
-        .into_iter()
-        .filter_map(|(found, name)| found.map(|(id, volumes)| (name, Image { id, volumes })))
-        .collect();
+    let images = images(engine, known.image_names()).await?;
     let project = match &known.scope {
         compose::Scope::Files(project) => project.name.clone(),
         compose::Scope::Labels(name) => name.clone(),
@@ -173,7 +232,7 @@ async fn converge(up: &ComposeUp, engine: &Engine, compose: &ComposeSource) -> R
 fn of_steps(steps: Steps, state: &EngineState, known: &Known, dry_run: bool) -> Plan {
     let mut plan = simulate(&steps.containers, &steps.volumes, state);
     plan.notes = steps.notes;
-    plan.possible = steps.possible;
+    plan.possible.extend(steps.possible);
     plan.undetermined = steps.undetermined;
     plan.undetermined.extend(known.version.doubt());
     if dry_run {

@@ -1,5 +1,6 @@
 //! From the words after `docker dbsafe` to an operation, and to what docker gets.
 
+pub use super::parse_compose::docker_globals;
 use super::{
     harmless,
     parse_compose::{self, COMPOSE_GLOBALS},
@@ -32,6 +33,8 @@ pub struct OwnFlags {
     pub plan: bool,
     pub format: Format,
     pub verify: Verify,
+    /// The line is one of the program `docker-compose`, and goes to it. Only at the guard's door.
+    pub docker_compose: bool,
 }
 
 impl OwnFlags {
@@ -39,6 +42,7 @@ impl OwnFlags {
     pub(super) fn and(mut self, mut after: Self) -> Self {
         self.accept_loss.append(&mut after.accept_loss);
         Self {
+            docker_compose: self.docker_compose || after.docker_compose,
             snapshot: self.snapshot || after.snapshot,
             plan: self.plan || after.plan,
             format: if after.format == Format::default() { self.format } else { after.format },
@@ -92,6 +96,9 @@ impl ParseError {
     }
 }
 
+/// `guard --docker-compose`: the line is one of the program of that name.
+pub const DOCKER_COMPOSE: &str = "docker-compose";
+
 /// Our flags, in every guarded command's table.
 pub(super) const OWN: [Flag; 6] = [
     own("snapshot", Takes::Bool),
@@ -114,6 +121,8 @@ const STOP: &[Flag] = &[
     flag("signal", Some('s'), Takes::Text),
 ];
 const KILL: &[Flag] = &[flag("signal", Some('s'), Takes::Text)];
+const CHECKPOINT: &[Flag] =
+    &[flag("leave-running", None, Takes::Bool), flag("checkpoint-dir", None, Takes::Text)];
 const STACK_RM: &[Flag] = &[flag("detach", Some('d'), Takes::Bool)];
 const PRUNE: &[Flag] = &[
     flag("force", Some('f'), Takes::Bool),
@@ -177,9 +186,14 @@ fn parse_words(arguments: &[String]) -> Result<Parsed, ParseError> {
 /// `guard [our flags] -- ARGS…`: any docker command line, docker's own globals in front already taken off.
 fn guard_door(arguments: &[String]) -> Result<Parsed, ParseError> {
     let dashes = arguments.iter().position(|word| word == "--");
-    let own_read = read("guard", &OWN, &arguments[..dashes.unwrap_or(arguments.len())], false)?;
+    let table: Vec<Flag> = OWN.into_iter().chain([own(DOCKER_COMPOSE, Takes::Bool)]).collect();
+    let own_read = read("guard", &table, &arguments[..dashes.unwrap_or(arguments.len())], false)?;
     let rest = &arguments[dashes.map_or(own_read.read, |index| index + 1)..];
-    let own_flags = own_flags(&own_read)?;
+    let own_flags = OwnFlags { docker_compose: own_read.is_on(DOCKER_COMPOSE), ..own_flags(&own_read)? };
+    if own_flags.docker_compose {
+        let parsed = parse_compose::parse(rest, DOCKER_COMPOSE)?;
+        return Ok(Parsed { own: own_flags.and(parsed.own), is_guard_door: true, ..parsed });
+    }
     let parsed = match docker(rest) {
         Ok(parsed) => parsed,
         Err(ParseError::NotGuarded(_) | ParseError::Nothing) => Parsed {
@@ -196,7 +210,7 @@ fn guard_door(arguments: &[String]) -> Result<Parsed, ParseError> {
 }
 
 /// Docker's families of commands of which some destroy.
-const FAMILIES: &[&str] = &["container", "volume", "system", "stack", "service", "swarm"];
+const FAMILIES: &[&str] = &["container", "volume", "system", "stack", "service", "swarm", "checkpoint"];
 
 /// A docker command line that we stand in front of.
 fn docker(arguments: &[String]) -> Result<Parsed, ParseError> {
@@ -230,6 +244,11 @@ fn docker_words(arguments: &[String]) -> Result<Parsed, ParseError> {
         ("stack", "rm" | "remove" | "down") => ("stack rm", &arguments[2..]),
         ("service", "rm" | "remove") => ("service rm", &arguments[2..]),
         ("swarm", "leave") => ("swarm leave", &arguments[2..]),
+        ("service", "update") => return changing(arguments, SwarmScope::Change("service update")),
+        ("service", "scale") => return changing(arguments, SwarmScope::Change("service scale")),
+        ("service", "rollback") => return changing(arguments, SwarmScope::Change("service rollback")),
+        ("stack", "deploy" | "up") => return changing(arguments, SwarmScope::Deploy),
+        ("checkpoint", "create") => ("checkpoint create", &arguments[2..]),
         (family, _) if FAMILIES.contains(&family) => {
             return Ok(passed(arguments, harmless::classify(arguments)));
         }
@@ -243,6 +262,7 @@ fn docker_words(arguments: &[String]) -> Result<Parsed, ParseError> {
         "stack rm" => STACK_RM,
         "service rm" => &[],
         "swarm leave" => VOLUME_RM,
+        "checkpoint create" => CHECKPOINT,
         _ => PRUNE,
     };
     // `system prune --filter` and its kin have no --format of docker's own, so ours is not ambiguous.
@@ -267,6 +287,16 @@ fn docker_words(arguments: &[String]) -> Result<Parsed, ParseError> {
             "stack rm" => swarm(&found, SwarmScope::Stacks),
             "service rm" => swarm(&found, SwarmScope::Services),
             "swarm leave" => swarm(&found, SwarmScope::Node),
+            "checkpoint create" if found.is_on("leave-running") => {
+                Operation::Harmless { why: "the container goes on" }
+            }
+            // Its processes end as if killed; what it had in memory is in the checkpoint, which is no backup.
+            "checkpoint create" => Operation::ContainerStop(ContainerStop {
+                references: found.words.iter().take(1).cloned().collect(),
+                how: StopKind::Kill,
+                timeout: None,
+                signal: None,
+            }),
             "container prune" => prune(&found, PruneScope::Containers),
             "volume prune" => prune(&found, PruneScope::Volumes),
             _ => prune(&found, PruneScope::System),
@@ -285,6 +315,32 @@ fn stopping(found: &Read, how: StopKind) -> Operation {
         timeout: found.int("timeout"),
         signal: found.text("signal").map(str::to_owned),
     })
+}
+
+/// Commands with a hundred flags, of which only what they are about matters: every word that may name it.
+fn changing(arguments: &[String], what: SwarmScope) -> Result<Parsed, ParseError> {
+    let (mut forwarded, mut ours) = (Vec::new(), Vec::new());
+    let mut rest = arguments.iter().peekable();
+    while let Some(word) = rest.next() {
+        let name = word.strip_prefix("--").map(|name| name.split_once('=').map_or(name, |(name, _)| name));
+        match OWN.iter().find(|flag| name == Some(flag.long)) {
+            Some(flag) => {
+                ours.push(word.clone());
+                let takes_next = flag.takes != Takes::Bool && !word.contains('=');
+                ours.extend(rest.next_if(|_| takes_next).cloned());
+            }
+            None => forwarded.push(word.clone()),
+        }
+    }
+    let names = forwarded.iter().skip(2).filter(|word| !word.starts_with('-'));
+    let names = names.map(|word| word.split_once('=').map_or(word.as_str(), |(name, _)| name).to_owned());
+    let operation = match forwarded.iter().any(|word| word == "--help" || word == "-h") {
+        // It may be another flag's value.
+        true => harmless::classify(&forwarded),
+        false => Operation::SwarmRm(SwarmRm { what, references: names.collect() }),
+    };
+    let own = own_flags(&read("docker", &OWN, &ours, false)?)?;
+    Ok(Parsed { own, ..passed(&forwarded, operation) })
 }
 
 fn swarm(found: &Read, what: SwarmScope) -> Operation {
@@ -342,6 +398,7 @@ pub(super) fn own_flags(found: &Read) -> Result<OwnFlags, ParseError> {
         plan: found.is_on("plan"),
         format: if format == 1 { Format::Json } else { Format::Text },
         verify: if verify == 1 { Verify::Checksum } else { Verify::Restore },
+        docker_compose: false,
     })
 }
 
@@ -384,6 +441,33 @@ mod tests {
         assert_eq!((between.docker_arguments, between.own.plan), (words("container rm db"), true));
         let both = ok("guard --verify checksum -- compose --accept-loss a down --accept-loss b");
         assert_eq!((both.own.accept_loss, both.own.verify), (words("a b"), Verify::Checksum));
+    }
+
+    #[test]
+    fn changes_of_services_name_all_that_may_be_meant() {
+        let change = |line: &str| match ok(line).operation {
+            Operation::SwarmRm(swarm) => (swarm.what, swarm.references),
+            other => panic!("{line}: {other:?}"),
+        };
+        let update = change("service update --plan --image pg:16 --force db");
+        assert_eq!(update, (SwarmScope::Change("service update"), words("pg:16 db")));
+        assert_eq!(change("guard -- service scale web=2 db=0").1, words("web db"));
+        assert_eq!(change("stack deploy -c a.yaml shop"), (SwarmScope::Deploy, words("a.yaml shop")));
+        assert_eq!(
+            ok("service scale --plan --format json db=0").docker_arguments,
+            words("service scale db=0")
+        );
+        let help = ok("service update --label-add --help db");
+        assert!(matches!(help.operation, Operation::Unjudged { .. }));
+    }
+
+    #[test]
+    fn a_checkpoint_ends_the_container_unless_told() {
+        let made = |line: &str| ok(line).operation;
+        assert!(
+            matches!(made("checkpoint create db one"), Operation::ContainerStop(stop) if stop.references == words("db"))
+        );
+        assert!(matches!(made("checkpoint create --leave-running db one"), Operation::Harmless { .. }));
     }
 
     #[test]

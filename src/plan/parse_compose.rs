@@ -2,7 +2,7 @@
 
 use super::{
     harmless,
-    parse::{OWN, OwnFlags, ParseError, Parsed, own_flags, read},
+    parse::{DOCKER_COMPOSE, OWN, OwnFlags, ParseError, Parsed, own_flags, read},
     parse_up,
     pflag::{Flag, Read, Takes, flag},
 };
@@ -30,6 +30,21 @@ pub(super) const COMPOSE_GLOBALS: &[Flag] = &[
     flag("version", Some('v'), Takes::Bool),
 ];
 
+/// Those that only the program of old knows (1.29), beside docker's own.
+const OLD_GLOBALS: &[Flag] =
+    &[flag("log-level", None, Takes::Text), flag("skip-hostname-check", None, Takes::Bool)];
+
+/// Docker's globals that `docker-compose` takes among its own.
+const DOCKER_GLOBALS: &[Flag] = &[
+    flag("host", Some('H'), Takes::Text),
+    flag("context", Some('c'), Takes::Text),
+    flag("tls", None, Takes::Bool),
+    flag("tlsverify", None, Takes::Bool),
+    flag("tlscacert", None, Takes::Text),
+    flag("tlscert", None, Takes::Text),
+    flag("tlskey", None, Takes::Text),
+];
+
 pub(super) const DRY_RUN: Flag = flag("dry-run", None, Takes::Bool);
 
 const DOWN: &[Flag] = &[
@@ -53,9 +68,44 @@ const RESTART: &[Flag] =
 const KILL: &[Flag] =
     &[flag("signal", Some('s'), Takes::Text), flag("remove-orphans", None, Takes::Bool), DRY_RUN];
 
-/// Understands what follows `docker compose`; `door` is how it was called: as `down` or as `compose`.
+/// With `--down-project`, everything of the project goes once the first container has ended.
+const WAIT: &[Flag] = &[flag("down-project", None, Takes::Bool), DRY_RUN];
+
+/// Takes docker's globals out of a line of `docker-compose`: those, and the rest.
+///
+/// # Errors
+/// Where the flags before the command cannot be read.
+pub fn docker_globals(arguments: &[String]) -> Result<(Vec<String>, Vec<String>), ParseError> {
+    let own_and_compose = || COMPOSE_GLOBALS.iter().chain(OLD_GLOBALS).chain(&OWN);
+    let all: Vec<Flag> = own_and_compose().chain(DOCKER_GLOBALS).copied().collect();
+    let read_to = read(DOCKER_COMPOSE, &all, arguments, false)?.read;
+    let (mut docker, mut rest) = (Vec::new(), Vec::new());
+    let mut index = 0;
+    while index < read_to {
+        // One flag with its value at a time; which of the tables knows it tells whose it is.
+        let mut used = 1;
+        let ours = |words: &[String]| read(DOCKER_COMPOSE, DOCKER_GLOBALS, words, false).is_ok();
+        let whole = |words: &[String]| read(DOCKER_COMPOSE, &all, words, false).is_ok();
+        while !whole(&arguments[index..index + used]) && index + used < read_to {
+            used += 1;
+        }
+        let words = &arguments[index..index + used];
+        if ours(words) && words[0] != "--" && words[0] != "--help" && words[0] != "-h" {
+            docker.extend_from_slice(words);
+        } else {
+            rest.extend_from_slice(words);
+        }
+        index += used;
+    }
+    rest.extend_from_slice(&arguments[read_to..]);
+    Ok((docker, rest))
+}
+
+/// Understands what follows `docker compose`; `door` is how it was called: as `down`, `compose` or
+/// `docker-compose`.
 pub(super) fn parse(arguments: &[String], door: &str) -> Result<Parsed, ParseError> {
-    let table: Vec<Flag> = COMPOSE_GLOBALS.iter().chain(&OWN).copied().collect();
+    let old = if door == DOCKER_COMPOSE { OLD_GLOBALS } else { &[] };
+    let table: Vec<Flag> = COMPOSE_GLOBALS.iter().chain(old).chain(&OWN).copied().collect();
     let globals = read(door, &table, arguments, false)?;
     let command = arguments.get(globals.read).map(String::as_str).unwrap_or_default();
     let rest = arguments.get(globals.read + 1..).unwrap_or_default();
@@ -69,6 +119,7 @@ pub(super) fn parse(arguments: &[String], door: &str) -> Result<Parsed, ParseErr
         "stop" => STOP,
         "restart" => RESTART,
         "kill" => KILL,
+        "wait" if rest.iter().any(|word| word.starts_with("--down-project")) => WAIT,
         _ if parse_up::table(command).is_some() => return up(arguments, command, &globals),
         _ => {
             // `--version` before a command does not keep it from running.
@@ -125,6 +176,7 @@ fn project(globals: &Read, found: &Read) -> ComposeGlobals {
         arguments: globals.forwarded.clone(),
         project_name: globals.text("project-name").filter(|name| !name.is_empty()).map(str::to_owned),
         files: globals.texts("file"),
+        profiles: globals.texts("profile"),
         dry_run: globals.is_on("dry-run") || found.is_on("dry-run"),
     }
 }
@@ -143,6 +195,17 @@ fn operation(command: &str, globals: &Read, found: &Read) -> Operation {
             volumes: found.is_on("volumes"),
             remove_orphans: found.given("remove-orphans"),
             timeout,
+            by_labels: false,
+        }),
+        "wait" if !found.is_on("down-project") => {
+            Operation::Harmless { why: "it waits, and removes nothing" }
+        }
+        // The files are read for the project's name alone (compose `pkg/compose/wait.go`).
+        "wait" => Operation::ComposeDown(ComposeDown {
+            globals,
+            remove_orphans: Some(true),
+            by_labels: true,
+            ..ComposeDown::default()
         }),
         "rm" => Operation::ComposeRm(ComposeRm {
             globals,
@@ -204,11 +267,45 @@ mod tests {
     }
 
     #[test]
+    fn docker_compose_has_dockers_globals_among_its_own() {
+        let split = |line: &str| {
+            let (docker, rest) = docker_globals(&words(line)).unwrap();
+            (docker.join(" "), rest.join(" "))
+        };
+        let of = |docker: &str, rest: &str| (docker.to_owned(), rest.to_owned());
+        assert_eq!(split("-f a.yml -H tcp://h:1 -p x down -v"), of("-H tcp://h:1", "-f a.yml -p x down -v"));
+        assert_eq!(
+            split("--tls --host=h --log-level DEBUG stop"),
+            of("--tls --host=h", "--log-level DEBUG stop")
+        );
+        // Behind the command it is none of theirs.
+        assert_eq!(split("run web -H x"), of("", "run web -H x"));
+        assert_eq!(split("-f -H down"), of("", "-f -H down"));
+        assert!(docker_globals(&words("--frob down")).is_err());
+        let parsed =
+            parse_all(&words("guard --docker-compose --plan -- --verbose down -v --snapshot")).unwrap();
+        assert!(parsed.own.docker_compose && parsed.own.plan && parsed.own.snapshot);
+        assert_eq!(parsed.docker_arguments, words("compose --verbose down -v"));
+        assert_eq!(parsed.typed, words("guard --docker-compose -- --verbose down -v"));
+        assert!(parse_all(&words("guard -- compose --log-level DEBUG down")).is_err());
+    }
+
+    #[test]
     fn the_last_word_on_volumes_wins() {
         assert!(!down("down -v --volumes=false").volumes);
         assert!(down("down --volume").volumes);
         assert_eq!(down("down --remove-orphans=0").remove_orphans, Some(false));
         assert_eq!(down("down").remove_orphans, None);
+    }
+
+    #[test]
+    fn a_wait_that_ends_in_down_is_one() {
+        let found = down("compose wait db --down-project");
+        assert!(found.by_labels && found.services.is_empty() && found.remove_orphans == Some(true));
+        for line in ["compose wait db", "compose wait --down-project=false db"] {
+            let parsed = parse_all(&words(line)).unwrap();
+            assert!(matches!(parsed.operation, Operation::Harmless { .. }), "{line}");
+        }
     }
 
     #[test]

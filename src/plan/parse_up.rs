@@ -60,7 +60,12 @@ const CREATE: &[Flag] = &[
     alias("yes", "y", Takes::Bool),
 ];
 
-const SCALE: &[Flag] = &[flag("no-deps", None, Takes::Bool), DRY_RUN];
+const SCALE: &[Flag] = &[
+    flag("no-deps", None, Takes::Bool),
+    DRY_RUN,
+    // Of 1.29; later ones refuse it.
+    flag("timeout", Some('t'), Takes::Int),
+];
 
 const RUN: &[Flag] = &[
     flag("build", None, Takes::Bool),

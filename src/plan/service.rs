@@ -34,6 +34,11 @@ pub(super) struct Service {
     /// By their keys in the file.
     #[serde(deserialize_with = "null_is_default")]
     pub(super) networks: BTreeMap<String, serde_json::Value>,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) profiles: Vec<String>,
+    /// Of the old format: services that the engine links to.
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) links: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -81,6 +86,13 @@ impl Service {
     pub(super) fn image_name(&self, project: &str, service: &str) -> String {
         let named = self.image.as_deref().filter(|name| !name.is_empty());
         named.map_or_else(|| format!("{project}-{service}"), str::to_owned)
+    }
+
+    /// The same, as 1.29 has it.
+    pub(super) fn image_name_of_old(&self, project: &str, service: &str) -> String {
+        let named = self.image.as_deref().filter(|name| !name.is_empty());
+        let own = || format!("{}_{service}", project.trim_start_matches(['-', '_']));
+        named.map_or_else(own, str::to_owned)
     }
 
     /// Services whose containers this one's refer to by id.

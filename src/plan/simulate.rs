@@ -139,6 +139,13 @@ pub(super) fn simulate(steps: &[Step], volume_steps: &[VolumeStep], state: &Engi
         let used_by = used_by.into_iter().map(|summary| summary.id.clone()).collect();
         plan.volumes.push(PlannedVolume { volume: volume.clone(), fate, cause, used_by });
     }
+    // A borrower does count where the lender has the volume from `-v /path` or its image, and not from a mount
+    // without a source.
+    let stay = state
+        .summaries
+        .iter()
+        .filter(|s| state.borrowers.contains(&s.id) && !removed.contains(s.id.as_str()));
+    plan.possible = stay.flat_map(|summary| summary.volumes.iter().cloned()).collect();
     plan
 }
 

@@ -1,4 +1,4 @@
-//! `stack rm`, `service rm`, `swarm leave`: the containers of a swarm's tasks (moby
+//! `stack rm`, `service rm`, `swarm leave`, and what replaces tasks: the containers of a swarm's tasks (moby
 //! `daemon/cluster/executor/container/adapter.go`, `daemon/cluster/swarm.go`).
 
 use super::{
@@ -47,7 +47,18 @@ pub(super) async fn steps(
             SwarmScope::Node => {
                 (Does::Remove { force: true, volumes: false }, "a task on this node".to_owned())
             }
+            // A replaced task's container goes once there are more than the swarm keeps (five, unless told).
+            SwarmScope::Change(_) => {
+                let service = label(container, SERVICE_NAME);
+                (shut_down(), format!("a task of service {service}, which may be replaced"))
+            }
+            SwarmScope::Deploy => {
+                (shut_down(), format!("a task of stack {}, which may be replaced", label(container, STACK)))
+            }
         };
+        if matches!(swarm.what, SwarmScope::Change(_) | SwarmScope::Deploy) {
+            steps.possible.push(container.id.clone());
+        }
         steps.containers.push(Step::new(&container.id, does, cause));
     }
     Ok(())
@@ -64,8 +75,8 @@ fn label<'a>(container: &'a ContainerSummary, name: &str) -> &'a str {
 fn is_meant(swarm: &SwarmRm, container: &ContainerSummary) -> bool {
     let is_named = |test: &dyn Fn(&str) -> bool| swarm.references.iter().any(|reference| test(reference));
     match swarm.what {
-        SwarmScope::Stacks => is_named(&|name| name == label(container, STACK)),
-        SwarmScope::Services => {
+        SwarmScope::Stacks | SwarmScope::Deploy => is_named(&|name| name == label(container, STACK)),
+        SwarmScope::Services | SwarmScope::Change(_) => {
             is_named(&|reference| {
                 reference == label(container, SERVICE_NAME)
                     || label(container, SERVICE_ID).starts_with(reference)
@@ -103,6 +114,8 @@ mod tests {
             (SwarmScope::Services, "shop_db"),
             (SwarmScope::Services, "ab"),
             (SwarmScope::Node, ""),
+            (SwarmScope::Change("service update"), "shop_db"),
+            (SwarmScope::Deploy, "shop"),
         ] {
             assert!(is(what, reference, &own), "{reference}");
             assert!(!is(what, reference, &other), "{reference}");

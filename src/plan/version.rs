@@ -17,12 +17,21 @@ impl Version {
         Self { text, number }
     }
 
+    /// The program in Python of before: always by its files, and with rules of its own.
+    pub(super) fn is_old(&self) -> bool {
+        self.number.0 == 1
+    }
+
     /// Why this compose may do other things than those we know. There was no 3 and no 4.
     pub(super) fn doubt(&self) -> Option<String> {
-        let known = self.number.0 == 2 && self.number.1 >= 20 || self.number.0 == 5;
+        let known = match self.number {
+            (1, minor, _) => minor == 29,
+            (2, minor, _) => minor >= 20,
+            (major, ..) => major == 5,
+        };
         (!known).then(|| {
             let text = if self.text.is_empty() { "of an unknown version" } else { &self.text };
-            format!("what Compose {text} removes: dbsafe knows the versions from 2.20 on, and 5")
+            format!("what Compose {text} removes: dbsafe knows 1.29, the versions from 2.20 on, and 5")
         })
     }
 
@@ -71,6 +80,7 @@ mod tests {
             ("v2.40.3-desktop.1", (2, 40, 3)),
             ("5.6.1", (5, 6, 1)),
             ("2.30+ds1", (2, 30, 0)),
+            ("1.29.2", (1, 29, 2)),
         ] {
             assert_eq!(Version::read(text).number, number, "{text}");
             assert_eq!(Version::read(text).doubt(), None, "{text}");
@@ -79,7 +89,7 @@ mod tests {
 
     #[test]
     fn an_unknown_version_is_in_doubt() {
-        for text in ["", "dev", "1.29.2", "2.19.0", "3.0.0", "6.0.0"] {
+        for text in ["", "dev", "1.28.6", "2.19.0", "3.0.0", "6.0.0"] {
             assert!(Version::read(text).doubt().is_some(), "{text}");
         }
     }

@@ -55,6 +55,9 @@ pub struct PlanRow<'a> {
     pub service: Option<&'a str>,
     pub fate: Fate,
     pub cause: &'a str,
+    /// It may come to less: only the command itself will find out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub possible: bool,
 }
 
 /// Containers, then their anonymous volumes, then volumes by name.
@@ -64,6 +67,7 @@ pub fn plan_rows(plan: &Plan) -> Vec<PlanRow<'_>> {
     for planned in &plan.containers {
         let container = &planned.container;
         let (project, service) = (container.project(), container.service());
+        let possible = plan.possible.contains(&container.id);
         rows.push(PlanRow {
             kind: "container",
             id: &container.id,
@@ -72,6 +76,7 @@ pub fn plan_rows(plan: &Plan) -> Vec<PlanRow<'_>> {
             service,
             fate: planned.fate,
             cause: &planned.cause,
+            possible,
         });
         for mount in &planned.mounts {
             let found = container.mounts.iter().find(|m| m.destination == mount.destination);
@@ -87,6 +92,7 @@ pub fn plan_rows(plan: &Plan) -> Vec<PlanRow<'_>> {
                 service,
                 fate: mount.fate,
                 cause: &mount.cause,
+                possible: possible || plan.possible.iter().any(|name| name == volume),
             });
         }
     }
@@ -104,6 +110,7 @@ pub fn plan_rows(plan: &Plan) -> Vec<PlanRow<'_>> {
             service: None,
             fate: planned.fate,
             cause: &planned.cause,
+            possible: plan.possible.iter().any(|possible| possible == name),
         });
     }
     rows

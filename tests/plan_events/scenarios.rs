@@ -1,5 +1,6 @@
 //! The scenarios: a compose file, what happened before, a command, and what it must have destroyed. In all of
 //! them `P` stands for the project's name.
+#![cfg_attr(all(), allow(dead_code, reason = "every test binary uses its own part"))]
 
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,

@@ -52,6 +52,16 @@ fn only_of_the_lab(host: &str, name: &str) {
     assert!(String::from_utf8_lossy(&words).contains(host), "{host} is served by another process");
 }
 
+/// The path of a docker client of an engine's time.
+pub(crate) fn client(version: &str) -> String {
+    lab(&["client", version])
+}
+
+/// The path of a compose.
+pub(crate) fn compose_program(version: &str) -> String {
+    lab(&["compose", version])
+}
+
 /// What a command wrote, and its status.
 #[derive(Debug)]
 pub(crate) struct Ran {
@@ -61,7 +71,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    fn of(output: &Output) -> Self {
+    pub(crate) fn of(output: &Output) -> Self {
         Self {
             status: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -93,6 +103,9 @@ pub(crate) struct Engine {
     pub(crate) config: PathBuf,
     pub(crate) home: PathBuf,
     client: String,
+    /// `1.29` is the program `docker-compose`; the plugin is then the latest one.
+    pub(crate) compose_version: String,
+    programs: PathBuf,
 }
 
 impl Engine {
@@ -116,8 +129,22 @@ impl Engine {
             std::os::unix::fs::symlink(from, to).unwrap();
         };
         link(Path::new(env!("CARGO_BIN_EXE_docker-dbsafe")), "docker-dbsafe");
-        link(Path::new(&lab(&["compose", compose])), "docker-compose");
-        Self { host, home: folder.join("home"), config: folder, client }
+        let is_old = compose == "1.29";
+        link(Path::new(&lab(&["compose", if is_old { "5.6" } else { compose }])), "docker-compose");
+        // What stands on the PATH before everything else: `docker-compose` of this version.
+        let programs = folder.join("bin");
+        fs::create_dir_all(&programs).unwrap();
+        let program = programs.join("docker-compose");
+        let _ = fs::remove_file(&program);
+        std::os::unix::fs::symlink(lab(&["compose", compose]), program).unwrap();
+        Self {
+            compose_version: compose.to_owned(),
+            programs,
+            host,
+            home: folder.join("home"),
+            config: folder,
+            client,
+        }
     }
 
     fn run(&self, command: &mut Command) -> Ran {
@@ -137,10 +164,10 @@ impl Engine {
             .stdin(Stdio::null())
     }
 
-    /// The caller's PATH, with the lab's docker in front: a machine may have none.
+    /// The caller's PATH, with the lab's docker and `docker-compose` in front: a machine may have none.
     pub(crate) fn path(&self) -> String {
-        let folder = Path::new(&self.client).parent().unwrap();
-        format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default())
+        let docker = Path::new(&self.client).parent().unwrap().display();
+        format!("{}:{docker}:{}", self.programs.display(), std::env::var("PATH").unwrap_or_default())
     }
 
     /// A docker command that goes on by itself, its output kept for the end.
@@ -162,6 +189,19 @@ impl Engine {
 
     pub(crate) fn docker_in(&self, folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Ran {
         let mut command = self.command(folder, arguments);
+        Ran::of(&self.isolate(&mut command).envs(environment.iter().copied()).output().unwrap())
+    }
+
+    /// Another program of the PATH, in a folder.
+    pub(crate) fn program_in(
+        &self,
+        program: &str,
+        folder: &Path,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Ran {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(folder);
         Ran::of(&self.isolate(&mut command).envs(environment.iter().copied()).output().unwrap())
     }
 

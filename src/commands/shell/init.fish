@@ -58,7 +58,7 @@ if status is-interactive
             if __dbsafe_straight_compose $argv
                 command docker-compose $argv
             else
-                DBSAFE_SHELL=fish command docker dbsafe guard -- compose $argv
+                DBSAFE_SHELL=fish command docker dbsafe guard --docker-compose -- $argv
             end
         end
     end

@@ -68,7 +68,7 @@ if ([Environment]::UserInteractive -and -not $dbsafeScript) {
                 __dbsafe_run docker-compose $words $input $MyInvocation.ExpectingInput $false
             }
             else {
-                $words = @('dbsafe', 'guard', '--', 'compose') + $words
+                $words = @('dbsafe', 'guard', '--docker-compose', '--') + $words
                 __dbsafe_run docker $words $input $MyInvocation.ExpectingInput $true
             }
         }

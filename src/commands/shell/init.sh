@@ -49,7 +49,7 @@ case $- in
       if __dbsafe_straight_compose "$@"; then
         command docker-compose "$@"
       else
-        DBSAFE_SHELL=@SHELL@ command docker dbsafe guard -- compose "$@"
+        DBSAFE_SHELL=@SHELL@ command docker dbsafe guard --docker-compose -- "$@"
       fi
     }
   fi
