@@ -151,6 +151,22 @@ fn a_snapshot_takes_the_place_of_what_is_there_and_that_comes_back_the_same_way(
 }
 
 #[test]
+fn a_service_is_the_one_of_the_folder() {
+    let (engine, home) = (Engine::usual(), Home::new());
+    let (stack, other) = (Stack::up(engine, TWO), Stack::up(engine, TWO));
+    home.run_in(&stack.folder, &["snapshot", "twin"]).expect(0);
+    let listed = home.run(&["snapshots", "ls"]).expect(0).stdout;
+    assert!(listed.contains(&stack.name) && !listed.contains(&other.name), "{listed}");
+    let ran = home.run(&["snapshot", "twin"]).expect(2);
+    assert!(ran.says("several projects have a service") && ran.says(&other.name), "{ran:?}");
+}
+
+const TWO: &str = "
+services: { twin: { image: 'stateless:1', network_mode: none, volumes: ['data:/data'] } }
+volumes: { data: }
+";
+
+#[test]
 fn what_another_container_uses_is_not_swapped() {
     let (engine, home) = (Engine::usual(), Home::new());
     let stack = Stack::up(engine, SWAPPED);

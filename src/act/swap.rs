@@ -8,7 +8,8 @@ use super::{
     keeper::Keeper,
     progress::Progress,
     snapshot::{self, Mode, SnapshotError},
-    targets, undo, verify,
+    targets::{self, Target},
+    undo, verify,
 };
 use crate::{
     cancel::Cancellation,
@@ -113,13 +114,13 @@ pub async fn swap(request: &Request<'_>, keeper: Option<Keeper>) -> Result<Swapp
 /// What has the names that the snapshot needs, as a plan of what goes.
 async fn in_the_way(request: &Request<'_>) -> Result<Plan, SnapshotError> {
     let (engine, manifest) = (request.engine, &request.stored.manifest);
-    let mut names = Vec::new();
+    let mut ours = Vec::new();
     for recipe in &manifest.containers {
         if let Some(found) = engine.container(&recipe.name).await? {
-            names.push(found.id);
+            ours.push(found.id);
         }
     }
-    let ours = names.clone();
+    let mut targets: Vec<Target> = ours.iter().cloned().map(Target::Container).collect();
     let containers = engine.containers().await?;
     for volume in &manifest.volumes {
         if engine.volume(&volume.name).await?.is_none() {
@@ -132,9 +133,9 @@ async fn in_the_way(request: &Request<'_>) -> Result<Plan, SnapshotError> {
                 other.name, volume.name
             )));
         }
-        names.push(volume.name.clone());
+        targets.push(Target::Volume(volume.name.clone()));
     }
-    let mut plan = targets::plan_for(engine, &names).await?;
+    let mut plan = targets::plan_for(engine, &targets).await?;
     // A volume that the snapshot does not have stays where it is.
     plan.volumes.retain(|planned| manifest.volumes.iter().any(|own| own.name == planned.volume.name));
     Ok(plan)

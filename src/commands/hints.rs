@@ -1,16 +1,11 @@
 //! What we say after a docker command that nobody guarded: docker's hooks. They run when the command is over,
 //! so they can only tell; where there is nothing to tell they print nothing, which docker passes over.
 
-use std::{
-    collections::HashSet,
-    ffi::OsStr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::HashSet, ffi::OsStr, path::Path, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::audit;
+use super::{audit, project::Project};
 use crate::{
     docker::{
         archive::Place,
@@ -100,35 +95,6 @@ async fn hints(
         // The guard has told already.
         "compose down" if environment.get(DEPTH).is_none() => left_behind(&engine, environment).await,
         _ => Ok(Vec::new()),
-    }
-}
-
-/// The compose project of the working directory, as far as labels tell: the hook comes only where no flag named
-/// another.
-struct Project {
-    name: Option<String>,
-    folders: HashSet<PathBuf>,
-}
-
-impl Project {
-    fn here(environment: &Environment) -> Self {
-        // The shell's path may go through a link; compose keeps the one it was given.
-        let logical = environment.get("PWD").map(PathBuf::from);
-        let folders = std::env::current_dir().ok().into_iter().chain(logical);
-        let folders: Vec<PathBuf> = folders.collect();
-        Self {
-            name: environment.text("COMPOSE_PROJECT_NAME"),
-            folders: folders.iter().flat_map(|folder| folder.ancestors()).map(Path::to_owned).collect(),
-        }
-    }
-
-    fn has(&self, labels: &Labels) -> bool {
-        match &self.name {
-            Some(name) => labels.get(label::PROJECT) == Some(name),
-            None => labels
-                .get(label::WORKING_DIR)
-                .is_some_and(|folder| folder != "/" && self.folders.contains(Path::new(folder))),
-        }
     }
 }
 
@@ -317,10 +283,7 @@ mod tests {
             labels: Labels::new(),
             volumes: vec!["b".repeat(64)],
         };
-        let project = Project {
-            name: None,
-            folders: Path::new("/srv/shop/sub").ancestors().map(Path::to_owned).collect(),
-        };
+        let project = Project::of_folder("/srv/shop/sub");
         let volumes = [volume("a"), volume("b"), volume("c"), volume("d")];
         let found = orphans(&lately, &project, &[user], &volumes);
         assert_eq!(found, [(&volumes[0], "shop-db-1".to_owned())]);

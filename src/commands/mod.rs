@@ -13,6 +13,7 @@ mod hints;
 pub mod hooks;
 pub mod journal;
 pub mod man;
+mod project;
 mod prompt;
 pub mod protect;
 pub mod restore;

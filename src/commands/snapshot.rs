@@ -7,13 +7,14 @@ use jiff::Timestamp;
 
 use super::{
     app::{App, Failure},
+    project::Project,
     save::{self, open_store},
 };
 use crate::{
     act::{
         keeper::Keeper,
         snapshot::{self, Mode},
-        targets,
+        targets::{self, Target},
     },
     exit::Exit,
     inspect::{self, Depth},
@@ -45,7 +46,11 @@ pub struct SnapshotArgs {
 /// Where it fails: nothing was changed then, and what was frozen goes on.
 pub async fn snapshot(app: &App, arguments: &SnapshotArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
     let store = open_store(app)?;
-    let targets = if arguments.all_at_risk { at_risk(app).await? } else { arguments.targets.clone() };
+    let targets = if arguments.all_at_risk {
+        at_risk(app).await?
+    } else {
+        Project::here(&app.environment).targets(&app.engine, &arguments.targets).await?
+    };
     if targets.is_empty() {
         app.ui.say("nothing is at risk");
         return Ok(Exit::Done);
@@ -90,10 +95,10 @@ pub async fn snapshot(app: &App, arguments: &SnapshotArgs, out: &mut dyn Write) 
 }
 
 /// The containers with data that their removal would destroy.
-async fn at_risk(app: &App) -> Result<Vec<String>, Failure> {
+async fn at_risk(app: &App) -> Result<Vec<Target>, Failure> {
     use crate::model::evidence::{Location, Presence};
     let listed = app.engine.containers().await?;
-    let ids: Vec<String> = listed.into_iter().map(|container| container.id).collect();
+    let ids: Vec<Target> = listed.into_iter().map(|container| Target::Container(container.id)).collect();
     let plan = targets::plan_for(&app.engine, &ids)
         .await
         .map_err(|error| save::not_saved("no snapshot was taken", &error))?;
@@ -111,7 +116,7 @@ async fn at_risk(app: &App) -> Result<Vec<String>, Failure> {
         .collect();
     found.sort();
     found.dedup();
-    Ok(found)
+    Ok(found.into_iter().map(Target::Container).collect())
 }
 
 pub(super) fn line(out: &mut dyn Write, text: &str) -> Result<(), Failure> {
