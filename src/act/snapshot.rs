@@ -54,6 +54,8 @@ pub struct Request<'a> {
     /// asked for.
     pub dumps: bool,
     pub verify: VerificationMethod,
+    /// See `Manifest::kept_until`.
+    pub kept_until: Option<Timestamp>,
     pub progress: Arc<dyn Progress>,
     pub cancellation: &'a Cancellation,
     /// The time, read at the edge only.
@@ -457,6 +459,7 @@ impl Draft {
             volumes: self.volumes.clone(),
             networks: self.networks.clone(),
             verification: self.verification.clone(),
+            kept_until: request.kept_until,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     keeper::Keeper,
@@ -21,6 +21,9 @@ use crate::{
     },
     store::{Outcome, Store, Stored},
 };
+
+/// How long retention leaves alone what a swap took away: time enough to miss it.
+const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// What to put in the place of what is there.
 pub struct Request<'a> {
@@ -79,6 +82,7 @@ pub async fn swap(request: &Request<'_>, keeper: Option<Keeper>) -> Result<Swapp
         // What is there may be broken: that is why it is replaced.
         dumps: false,
         verify: VerificationMethod::Checksum,
+        kept_until: Some((request.now)() + KEPT),
         progress: Arc::clone(&request.progress),
         cancellation: request.cancellation,
         now: request.now,

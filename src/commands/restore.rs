@@ -150,7 +150,9 @@ async fn swap_in(app: &App, store: &Store, stored: &Stored, out: &mut dyn Write)
     }
     if let Some(before) = swapped.before {
         let id = before.manifest.id;
-        line(out, &format!("what was there before is snapshot {id}"))?;
+        let until =
+            before.manifest.kept_until.map(|until| until.strftime(", kept until %Y-%m-%d").to_string());
+        line(out, &format!("what was there before is snapshot {id}{}", until.unwrap_or_default()))?;
         line(out, &format!("  put that back   docker dbsafe restore {id} --swap"))?;
     }
     Ok(Exit::Done)

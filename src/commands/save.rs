@@ -77,6 +77,7 @@ pub(super) async fn save(
         evidence,
         mode: Mode::Stop,
         dumps: true,
+        kept_until: None,
         verify: match parsed.own.verify {
             Verify::Restore => VerificationMethod::Restore,
             Verify::Checksum => VerificationMethod::Checksum,

@@ -70,6 +70,7 @@ pub async fn snapshot(app: &App, arguments: &SnapshotArgs, out: &mut dyn Write) 
         evidence: &evidence,
         mode: Mode::Freeze,
         dumps: true,
+        kept_until: None,
         verify: if arguments.checksum { VerificationMethod::Checksum } else { VerificationMethod::Restore },
         progress: save::progress(),
         cancellation: &app.cancellation,

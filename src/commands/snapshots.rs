@@ -153,7 +153,7 @@ pub async fn run(app: &App, arguments: &SnapshotsArgs, out: &mut dyn Write) -> R
                 keep_monthly: prune.keep_monthly,
             };
             let candidates: Vec<Candidate> = snapshots.iter().map(candidate).collect();
-            let plan = retention::plan(&candidates, policy, &TimeZone::system());
+            let plan = retention::plan(&candidates, policy, app.now(), &TimeZone::system());
             let mut rows = vec![["SNAPSHOT", "WHAT", "WHY"].map(str::to_owned)];
             for decision in &plan {
                 let (what, why) = match decision.is_removal() {
@@ -197,6 +197,7 @@ fn candidate(stored: &Stored) -> Candidate {
         created: stored.manifest.created,
         proved: stored.is_proved(),
         subjects: stored.subjects(),
+        kept_until: stored.manifest.kept_until,
     }
 }
 
@@ -271,6 +272,9 @@ fn show(stored: &Stored, now: Timestamp) -> String {
         format!("           {}", clean(&manifest.verification.detail)),
         format!("files      {}", stored.folder.display()),
     ];
+    if let Some(until) = manifest.kept_until {
+        lines.push(format!("kept       until {until}, whatever prune is told"));
+    }
     if !manifest.command.is_empty() {
         lines.push(format!("command    docker {}", clean(&manifest.command.join(" "))));
     }

@@ -35,6 +35,10 @@ pub struct Manifest {
     pub volumes: Vec<VolumeRecipe>,
     pub networks: Vec<NetworkRecipe>,
     pub verification: Verification,
+    /// Until when retention keeps it whatever its limits are, and lets it go afterwards; for what `restore --swap`
+    /// took away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_until: Option<Timestamp>,
 }
 
 /// Which engine the data came from.

@@ -207,6 +207,7 @@ mod tests {
                 at: Some(created),
                 detail: String::new(),
             },
+            kept_until: None,
         };
         writer.commit(manifest).unwrap();
         store.list().unwrap().snapshots

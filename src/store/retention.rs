@@ -22,6 +22,8 @@ pub struct Candidate {
     pub proved: bool,
     /// What it is of: `Stored::subjects`.
     pub subjects: Vec<String>,
+    /// `Manifest::kept_until`.
+    pub kept_until: Option<Timestamp>,
 }
 
 /// What happens to a snapshot, and why.
@@ -43,16 +45,20 @@ impl Decision {
 type Period = fn(Date) -> Date;
 
 /// Decides on each snapshot, newest first. A snapshot that any of its subjects needs is kept, and the newest
-/// proved one of every subject always is; where none is proved, the newest.
+/// proved one of every subject always is; where none is proved, the newest. One with a time of its own is kept until
+/// then, and without limits goes afterwards.
 #[must_use]
-pub fn plan(candidates: &[Candidate], policy: Policy, zone: &TimeZone) -> Vec<Decision> {
+pub fn plan(candidates: &[Candidate], policy: Policy, now: Timestamp, zone: &TimeZone) -> Vec<Decision> {
     let mut sorted: Vec<&Candidate> = candidates.iter().collect();
     sorted.sort_by(|a, b| (b.created, &b.id).cmp(&(a.created, &a.id)));
     let mut kept: BTreeMap<&str, BTreeSet<&'static str>> = BTreeMap::new();
-    if policy == Policy::default() {
-        kept.extend(
-            sorted.iter().map(|candidate| (candidate.id.as_str(), BTreeSet::from(["no limit is set"]))),
-        );
+    for candidate in &sorted {
+        let reason = match candidate.kept_until {
+            Some(until) if until > now => "its time has not come",
+            None if policy == Policy::default() => "no limit is set",
+            Some(_) | None => continue,
+        };
+        kept.insert(&candidate.id, BTreeSet::from([reason]));
     }
     let subjects: BTreeSet<&String> = sorted.iter().flat_map(|candidate| &candidate.subjects).collect();
     for subject in subjects {
@@ -108,11 +114,11 @@ mod tests {
 
     fn candidate(id: &str, created: &str, proved: bool, subject: &str) -> Candidate {
         let subjects = vec![subject.to_owned()];
-        Candidate { id: id.to_owned(), created: created.parse().unwrap(), proved, subjects }
+        Candidate { id: id.to_owned(), created: created.parse().unwrap(), proved, subjects, kept_until: None }
     }
 
     fn removed(candidates: &[Candidate], policy: Policy) -> Vec<String> {
-        let decisions = plan(candidates, policy, &TimeZone::UTC);
+        let decisions = plan(candidates, policy, "2026-02-01T00:00:00Z".parse().unwrap(), &TimeZone::UTC);
         decisions.into_iter().filter(Decision::is_removal).map(|decision| decision.id).collect()
     }
 
@@ -134,6 +140,21 @@ mod tests {
             candidate("b", "2026-01-04T00:00:00Z", true, "shop"),
         ];
         assert!(removed(&candidates, Policy::default()).is_empty());
+    }
+
+    #[test]
+    fn what_a_swap_took_away_is_kept_for_a_time_and_then_goes() {
+        let swapped = |until: &str, proved| Candidate {
+            kept_until: Some(until.parse().unwrap()),
+            ..candidate("swapped", "2026-01-04T00:00:00Z", proved, "shop")
+        };
+        let newer = candidate("newer", "2026-01-05T00:00:00Z", true, "shop");
+        let last = Policy { keep_last: 1, ..Policy::default() };
+        for policy in [last, Policy::default()] {
+            assert!(removed(&[swapped("2026-02-02T00:00:00Z", true), newer.clone()], policy).is_empty());
+            assert_eq!(removed(&[swapped("2026-01-31T00:00:00Z", true), newer.clone()], policy), ["swapped"]);
+            assert!(removed(&[swapped("2026-01-31T00:00:00Z", true)], policy).is_empty());
+        }
     }
 
     #[test]
