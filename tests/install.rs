@@ -36,10 +36,20 @@ impl Home {
 
     /// Runs the script; answers its status and all that it said.
     fn install(&self, shell: &str, arguments: &[&str]) -> (bool, String) {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/install");
+        self.run(concat!(env!("CARGO_MANIFEST_DIR"), "/install"), shell, arguments)
+    }
+
+    fn run(&self, script: &str, shell: &str, arguments: &[&str]) -> (bool, String) {
         let output = self.command(script, shell).args(arguments).output().unwrap();
         let said = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8(said).unwrap())
+    }
+
+    /// Whatever is named after us, at any depth.
+    fn files_of_ours(&self) -> Vec<PathBuf> {
+        let find = ["-type", "f", "-name", "*dbsafe*"];
+        let found = Command::new("find").arg(self.folder.path()).args(find).output().unwrap();
+        String::from_utf8(found.stdout).unwrap().lines().map(PathBuf::from).collect()
     }
 
     fn install_binary(&self, shell: &str, more: &[&str]) -> (bool, String) {
@@ -88,7 +98,7 @@ fn the_line_is_added_once_works_and_goes_with_the_plugin() {
         let (good, said) = home.install(shell, &["--uninstall"]);
         assert_eq!(home.read(".docker/config.json"), "{}");
         assert!(good && said.contains("took the line out"), "{said}");
-        assert!(!home.path(PLUGIN).exists());
+        assert_eq!(home.files_of_ours(), Vec::<PathBuf>::new());
         if shell == "fish" {
             assert!(!home.path(file).exists());
         } else {
@@ -132,4 +142,43 @@ fn what_cannot_be_done_is_said() {
     assert!(!good && said.contains("takes a file"), "{said}");
     let (good, said) = home.install_binary("tcsh", &["--shell-init"]);
     assert!(!good && said.contains("tcsh is not known") && home.path(PLUGIN).exists(), "{said}");
+}
+
+#[test]
+fn a_tarball_installs_without_rust_upgrades_and_goes_without_a_trace() {
+    let home = Home::new();
+    // Without what is only for debugging it is a tenth of the size.
+    let binary = home.path("built");
+    let strip =
+        Command::new("strip").arg("-so").arg(&binary).arg(env!("CARGO_BIN_EXE_docker-dbsafe")).status();
+    assert!(strip.unwrap().success());
+    let made = home.path("made");
+    let package = concat!(env!("CARGO_MANIFEST_DIR"), "/.ci/package");
+    let (good, said) =
+        home.run(package, "bash", &["--binary", binary.to_str().unwrap(), "--out", made.to_str().unwrap()]);
+    assert!(good, "{said}");
+    let sh = |script: &str| {
+        let output = home.command("sh", "bash").args(["-ec", script]).current_dir(&made).output().unwrap();
+        assert!(output.status.success(), "{script}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    sh("sha256sum -c SHA256SUMS; tar xzf *.tar.gz; cd */; sha256sum -c SHA256SUMS");
+    let listed = sh("dpkg-deb -c *.deb");
+    assert!(listed.contains("./usr/libexec/docker/cli-plugins/docker-dbsafe"), "{listed}");
+    assert!(listed.contains("./usr/share/man/man1/docker-dbsafe.1.gz"), "{listed}");
+    assert!(!listed.lines().any(|line| !line.contains(" root/root ")), "{listed}");
+
+    // Rust is not on this path.
+    let programs = "PATH=/usr/bin:/bin; export PATH; ! command -v cargo";
+    let page = ".local/share/man/man1/docker-dbsafe.1";
+    for _ in ["first", "upgrade"] {
+        let said = sh(&format!("{programs}; docker-dbsafe-*/install --shell-init"));
+        assert!(said.contains("installed") && !said.contains("building"), "{said}");
+        assert!(home.read(page).contains("docker dbsafe"));
+        assert_eq!(fs::read(home.path(PLUGIN)).unwrap(), fs::read(&binary).unwrap());
+    }
+    sh(&format!("{programs}; docker-dbsafe-*/install --uninstall; rm -r \"$PWD\""));
+    fs::remove_file(&binary).unwrap();
+    assert_eq!(home.files_of_ours(), Vec::<PathBuf>::new());
+    assert_eq!(home.read(".bashrc"), "");
 }
