@@ -1,13 +1,14 @@
 //! `docker dbsafe`: stands in front of every Docker command that can destroy a database.
 //!
 //! The data that flows: `argv → operation → plan (targets with their fates) → evidence → findings →
-//! verdict → action`. Who may import whom: `model` nothing of ours; `judge`, `engines`, `checks`,
-//! `report` only `model`; `plan` and `inspect` also the reading half of `docker`; `store` `model`;
-//! `act` all of those and the writing half of `docker`; `commands` composes. `tests/architecture.rs`
-//! enforces it.
+//! verdict → action`. Who may import whom: `model` nothing of ours; `judge`, `engines`, `report` only
+//! `model`; `checks` also what `engines` describes; `plan` and `inspect` also the reading half of `docker`;
+//! `store` `model`; `act` all of those and the writing half of `docker`; `commands` composes.
+//! `tests/architecture.rs` enforces it.
 
 pub mod act;
 pub mod cancel;
+pub mod checks;
 pub mod cli;
 pub mod commands;
 pub mod docker;

@@ -13,6 +13,8 @@ use std::{
 const MAY: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("engines", &["model"]),
+    // The descriptions of engines: where a server keeps data, what asks it whether it is well.
+    ("checks", &["model", "engines"]),
     ("judge", &["model"]),
     ("report", &["model", "ui"]),
     ("docker", &["model"]),

@@ -4,6 +4,7 @@
 //! Dockerfiles and the servers' documentation.
 
 pub mod answer;
+pub mod habits;
 pub mod mysql;
 mod mysql_snapshot;
 pub mod postgres;

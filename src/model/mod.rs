@@ -1,5 +1,6 @@
 //! Plain data that the stages hand to each other. Imports nothing of ours.
 
+pub mod check;
 pub mod container;
 pub mod coverage;
 pub mod evidence;
@@ -8,4 +9,5 @@ pub mod manifest;
 pub mod operation;
 pub mod plan;
 pub mod policy;
+pub mod setup;
 pub mod verdict;

@@ -4,9 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Stored, fault_of};
 use crate::model::{
-    coverage::{Coverage, CoverageStatus},
+    coverage::{Coverage, CoverageStatus, Facts, Fault},
     evidence::Evidence,
-    manifest::{Item, VerificationResult},
+    manifest::{Item, VerificationMethod, VerificationResult},
 };
 
 /// The best that these snapshots have of one body of data: `None` where none is of it. Reads the files of
@@ -32,18 +32,23 @@ pub fn coverage(
         match fault(stored, item, max_age, now) {
             None => {
                 let detail = Some(stored.manifest.verification.detail.clone());
-                return Some(told(stored, CoverageStatus::Covered, detail));
+                return Some(told(stored, CoverageStatus::Covered, detail, None));
             }
-            Some(why) => {
-                stale.get_or_insert_with(|| told(stored, CoverageStatus::Stale, Some(why)));
+            Some((fault, why)) => {
+                stale.get_or_insert_with(|| told(stored, CoverageStatus::Stale, Some(why), Some(fault)));
             }
         }
     }
     stale
 }
 
-fn told(stored: &Stored, status: CoverageStatus, detail: Option<String>) -> Coverage {
+fn told(stored: &Stored, status: CoverageStatus, detail: Option<String>, fault: Option<Fault>) -> Coverage {
+    // A snapshot counts only once it was proved, and what proves a copy by its sums alone is no restore.
+    let verification = &stored.manifest.verification;
+    let restored = stored.is_proved() && verification.how == VerificationMethod::Restore;
+    let tested_at = verification.at.filter(|_| restored);
     Coverage {
+        facts: Facts { fault, tested_at, ..Facts::default() },
         status,
         at: Some(stored.manifest.created),
         source: Some(format!("snapshot {}", stored.manifest.id)),
@@ -79,26 +84,27 @@ fn is_of(stored: &Stored, item: &Item, seen: &Evidence, volume_created: Option<&
 }
 
 /// Why a snapshot does not count, in a clause.
-fn fault(stored: &Stored, item: &Item, max_age: SignedDuration, now: Timestamp) -> Option<String> {
+fn fault(stored: &Stored, item: &Item, max_age: SignedDuration, now: Timestamp) -> Option<(Fault, String)> {
+    let because = |fault, why: &str| Some((fault, why.to_owned()));
     let manifest = &stored.manifest;
     let age = now.duration_since(manifest.created);
     if age > max_age {
-        return Some("it is too old".to_owned());
+        return because(Fault::TooOld, "it is too old");
     }
     if age < -SignedDuration::from_mins(5) {
-        return Some("it is from the future: a clock is wrong".to_owned());
+        return because(Fault::TooOld, "it is from the future: a clock is wrong");
     }
     match manifest.verification.result {
         VerificationResult::Proved => {}
-        VerificationResult::Failed => return Some("its verification failed".to_owned()),
-        VerificationResult::Unverified => return Some("it was never proved".to_owned()),
+        VerificationResult::Failed => return because(Fault::Unproved, "its verification failed"),
+        VerificationResult::Unverified => return because(Fault::Unproved, "it was never proved"),
     }
     if item.artifacts.is_empty() {
-        return Some("it holds no files of it".to_owned());
+        return because(Fault::Broken, "it holds no files of it");
     }
     item.artifacts.iter().find_map(|artifact| {
         fault_of(&stored.folder.join(&artifact.file), artifact, &mut |_bytes| ())
-            .map(|fault| format!("{}: {fault}", artifact.file))
+            .map(|fault| (Fault::Broken, format!("{}: {fault}", artifact.file)))
     })
 }
 

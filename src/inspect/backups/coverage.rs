@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use super::{BackupFile, Format, Whole, remembered};
 use crate::model::{
-    coverage::{Coverage, CoverageStatus},
+    coverage::{Coverage, CoverageStatus, Facts, Fault},
     evidence::Evidence,
 };
 
@@ -57,20 +57,21 @@ pub fn coverage(files: &[PathBuf], seen: &Evidence, limits: &Limits) -> Coverage
     }
     candidates.sort_by(|a, b| b.modified.cmp(&a.modified).then_with(|| a.path.cmp(b.path)));
     let mut wants = wants(seen);
-    let mut refused: Option<(String, Timestamp, &Path)> = None;
+    let mut refused: Option<(Fault, String, Timestamp, &Path)> = None;
     for candidate in &candidates {
         match weigh(candidate, seen, limits, &mut wants) {
             Ok(()) if wants.iter().all(|want| want.by.is_some()) => return covered(&wants),
             Ok(()) => {}
             Err(Refusal::Unreadable(why)) => unreadable = Some((why, candidate.path)),
-            Err(Refusal::Not(why, at)) => {
-                refused.get_or_insert((why, at, candidate.path));
+            Err(Refusal::Not(fault, why, at)) => {
+                refused.get_or_insert((fault, why, at, candidate.path));
             }
         }
     }
     let missing = wants.iter().find(|want| want.by.is_none()).and_then(|want| want.database);
     let partly = wants.iter().any(|want| want.by.is_some());
-    let stale = |at, source: Option<&Path>, detail| Coverage {
+    let stale = |fault, at, source: Option<&Path>, detail| Coverage {
+        facts: Facts { fault: Some(fault), ..Facts::default() },
         status: CoverageStatus::Stale,
         at,
         source: source.map(shown),
@@ -82,13 +83,16 @@ pub fn coverage(files: &[PathBuf], seen: &Evidence, limits: &Limits) -> Coverage
         return Coverage { status, source: Some(shown(path)), detail: Some(why), ..Coverage::none() };
     }
     match (refused, missing) {
-        (Some((why, at, path)), Some(database)) if partly => {
-            stale(Some(at), Some(path), format!("{why}, and nothing else holds the database {database}"))
-        }
+        (Some((fault, why, at, path)), Some(database)) if partly => stale(
+            fault,
+            Some(at),
+            Some(path),
+            format!("{why}, and nothing else holds the database {database}"),
+        ),
         (None, Some(database)) if partly => {
-            stale(None, None, format!("no backup holds the database {database}"))
+            stale(Fault::OtherData, None, None, format!("no backup holds the database {database}"))
         }
-        (Some((why, at, path)), _) => stale(Some(at), Some(path), why),
+        (Some((fault, why, at, path)), _) => stale(fault, Some(at), Some(path), why),
         (None, _) => Coverage::none(),
     }
 }
@@ -106,8 +110,8 @@ fn wants(seen: &Evidence) -> Vec<Want<'_>> {
 }
 
 enum Refusal {
-    /// It is no recent backup of this data; and when it was made.
-    Not(String, Timestamp),
+    /// It is no recent backup of this data: what is wrong, in words, too; and when it was made.
+    Not(Fault, String, Timestamp),
     Unreadable(String),
 }
 
@@ -121,9 +125,9 @@ fn weigh<'a>(
     let recent = |at: Timestamp| {
         let age = limits.now.duration_since(at);
         if age < -SKEW {
-            Err(Refusal::Not("it is dated in the future".to_owned(), at))
+            Err(Refusal::Not(Fault::TooOld, "it is dated in the future".to_owned(), at))
         } else if age > limits.max_age {
-            Err(Refusal::Not("it is too old".to_owned(), at))
+            Err(Refusal::Not(Fault::TooOld, "it is too old".to_owned(), at))
         } else {
             Ok(())
         }
@@ -132,10 +136,10 @@ fn weigh<'a>(
     recent(candidate.modified)?;
     let file = remembered::check(candidate.path, &limits.zone, limits.memory.as_deref())
         .map_err(|error| Refusal::Unreadable(error.to_string()))?;
-    let not = |why: String| Refusal::Not(why, file.made_at);
+    let not = |fault, why: String| Refusal::Not(fault, why, file.made_at);
     match &file.whole {
         Whole::Yes => {}
-        Whole::Broken(why) => return Err(not(why.clone())),
+        Whole::Broken(why) => return Err(not(Fault::Broken, why.clone())),
         Whole::Unknown(why) => {
             return Err(Refusal::Unreadable(why.clone()));
         }
@@ -144,13 +148,13 @@ fn weigh<'a>(
     let Some(format) = file.format.filter(|format| seen.engine.as_deref().is_some_and(|id| format.is_of(id)))
     else {
         let format = file.format.map_or("no format that is known", Format::name);
-        return Err(not(format!("it is of another engine: {format}")));
+        return Err(not(Fault::OtherData, format!("it is of another engine: {format}")));
     };
     let mut refused = None;
     for want in wants.iter_mut().filter(|want| want.by.is_none()) {
         match holds(&file, candidate.path, seen, want) {
             None => want.by = Some((candidate.path, file.made_at, format)),
-            Some(why) => refused = Some(not(format!("it {why}"))),
+            Some(why) => refused = Some(not(Fault::OtherData, format!("it {why}"))),
         }
     }
     refused.map_or(Ok(()), Err)
@@ -208,6 +212,7 @@ fn covered(wants: &[Want<'_>]) -> Coverage {
         source: oldest.map(|(path, ..)| shown(path)),
         verified: false,
         detail: oldest.map(|(_, _, format)| format!("{}, whole", format.name())),
+        facts: Facts::default(),
     }
 }
 
