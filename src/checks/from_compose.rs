@@ -43,6 +43,7 @@ impl Reader<'_> {
             environment: self.environment(),
             entrypoint: words(&service["entrypoint"]),
             command: words(&service["command"]),
+            written_command: self.written_command(),
             health: health(&service["healthcheck"]),
             restart: self.restart(),
             logging: Logging {
@@ -86,13 +87,19 @@ impl Reader<'_> {
         };
         let as_written = self.written.map(|written| of(&written["environment"]));
         let variable = |(name, value): (String, Option<String>)| {
-            let literal = as_written.as_ref().map(|written| {
-                let own = written.iter().find(|(other, _)| *other == name);
-                own.is_some_and(|(_, value)| value.as_deref().is_some_and(is_literal))
-            });
-            Variable { name, value: value.map(|value| Hidden::new(expand(&value))), literal }
+            let written = as_written.iter().flatten().find(|(other, _)| *other == name);
+            let written = written.and_then(|(_, value)| value.clone()).map(Hidden::new);
+            Variable { name, value: value.map(|value| Hidden::new(expand(&value))), written }
         };
         of(&self.service["environment"]).into_iter().map(variable).collect()
+    }
+
+    fn written_command(&self) -> Vec<Hidden> {
+        let Some(written) = self.written else { return Vec::new() };
+        match &written["command"] {
+            Value::String(line) => line.split_whitespace().map(Hidden::new).collect(),
+            many => list(many).filter_map(raw).map(Hidden::new).collect(),
+        }
     }
 
     /// As compose does it: where the service says nothing, what it would do in a Swarm counts.
@@ -272,11 +279,6 @@ fn pairs(value: &Value) -> Labels {
             })
             .collect(),
     }
-}
-
-/// Whether a text in a compose file is a value by itself, and does not name a variable.
-fn is_literal(text: &str) -> bool {
-    !text.replace("$$", "").contains('$')
 }
 
 /// A text as compose would make it where no variable is set: defaults are taken, `$$` is a dollar.

@@ -37,11 +37,8 @@ fn a_model_is_read_in_its_long_form() {
     assert_eq!(setup.health.start_period, Some(Duration::from_secs(90)));
     assert_eq!(setup.memory_limit, Some(536_870_912));
     assert_eq!(setup.stop_grace, Some(Duration::from_secs(60)));
-    let literal: Vec<_> = setup.environment.iter().map(|v| (v.name.as_str(), v.literal)).collect();
-    assert_eq!(
-        literal,
-        [("NOTHING", Some(false)), ("PGDATA", Some(true)), ("POSTGRES_PASSWORD", Some(false))]
-    );
+    let literal: Vec<_> = setup.environment.iter().map(|v| (v.name.as_str(), v.literal())).collect();
+    assert_eq!(literal, [("NOTHING", None), ("PGDATA", Some("/x")), ("POSTGRES_PASSWORD", None)]);
     let mounts: Vec<_> = setup.mounts.iter().map(|m| (m.kind, m.target.as_str(), m.read_only)).collect();
     assert_eq!(
         mounts,
@@ -69,7 +66,7 @@ fn a_file_as_it_is_written_is_read_too() {
     }));
     assert_eq!(setup.image.as_deref(), Some("postgres:15"));
     assert_eq!(setup.value("POSTGRES_PASSWORD"), Some("a$b"));
-    assert_eq!(setup.environment[0].literal, None);
+    assert_eq!(setup.environment[0].literal(), None);
     let ports: Vec<_> =
         setup.ports.iter().map(|p| (p.host_ip.as_str(), p.published.as_deref(), p.target)).collect();
     assert_eq!(ports, [("127.0.0.1", Some("5433"), 5432), ("", None, 9000), ("", Some("8000-8001"), 8000)]);

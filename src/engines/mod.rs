@@ -19,6 +19,8 @@ mod table;
 
 pub use table::KINDS;
 
+use jiff::Timestamp;
+
 use crate::model::container::Container;
 
 /// One kind of database.
@@ -113,7 +115,8 @@ impl Kind {
     }
 
     /// The folders that flags in these words name.
-    fn flagged_directories(&self, words: &[&str]) -> Vec<String> {
+    #[must_use]
+    pub fn flagged_directories(&self, words: &[&str]) -> Vec<String> {
         let mut found = Vec::new();
         for (index, word) in words.iter().enumerate() {
             for flag in self.directory_flags {
@@ -138,6 +141,27 @@ impl Kind {
 #[must_use]
 pub fn kind(id: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.id == id)
+}
+
+/// When a cluster was made, where its identity tells: PostgreSQL's begins with the seconds, MySQL's is a UUID of
+/// the first version.
+#[must_use]
+pub fn born(kind: &str, identity: &str) -> Option<Timestamp> {
+    match kind {
+        "postgres" => {
+            let identifier: u64 = identity.parse().ok()?;
+            Timestamp::from_second(i64::try_from(identifier >> 32).ok()?).ok()
+        }
+        "mysql" => {
+            let parts: Vec<&str> = identity.split('-').collect();
+            let &[low, middle, high, _, _] = parts.as_slice() else { return None };
+            let high = high.strip_prefix('1')?;
+            let ticks = i64::from_str_radix(&format!("{high}{middle}{low}"), 16).ok()?;
+            // Tenths of microseconds since the Gregorian calendar began.
+            Timestamp::from_microsecond(ticks / 10 - 12_219_292_800_000_000).ok()
+        }
+        _ => None,
+    }
 }
 
 /// A folder to look at first, and for what.
@@ -251,6 +275,16 @@ mod tests {
         assert!(serves(&container("postgres:15", &[], &["docker-entrypoint.sh", "postgres"])));
         assert!(serves(&container("shop/db", &["PGDATA=/srv/pg"], &["/start.sh"])));
         assert!(!serves(&container("postgres-exporter", &[], &["/bin/postgres_exporter"])));
+    }
+
+    #[test]
+    fn an_identity_tells_when_the_cluster_was_made() {
+        let second = 1_700_000_000_u64;
+        let postgres = born("postgres", &((second << 32) | 12345).to_string()).unwrap();
+        assert_eq!(postgres.as_second(), 1_700_000_000);
+        let mysql = born("mysql", "b3c5a5f4-7d0e-11ee-9d3e-0242ac110002").unwrap();
+        assert_eq!(mysql.strftime("%Y-%m").to_string(), "2023-11");
+        assert_eq!((born("mysql", "b3c5a5f4-7d0e-41ee-9d3e-0242ac110002"), born("redis", "x")), (None, None));
     }
 
     #[test]

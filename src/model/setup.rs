@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use jiff::Timestamp;
+
 use super::container::{Labels, MountKind};
 
 /// Who described it.
@@ -32,6 +34,12 @@ pub struct Setup {
     pub entrypoint: Vec<String>,
     /// In a container, after the image's own; in a file, only what the file says.
     pub command: Vec<String>,
+    /// The command as it stands in the compose file, where that is known. May hold secrets, as the command may.
+    pub written_command: Vec<Hidden>,
+    /// Whether it runs; a file's service is taken to.
+    pub running: bool,
+    /// When the newest of the scripts changed that are run once, on an empty data directory.
+    pub scripts_changed: Option<Timestamp>,
     pub health: Health,
     /// `no`, `always`, `unless-stopped`, `on-failure[:N]`; `None` where nothing is said.
     pub restart: Option<String>,
@@ -71,6 +79,9 @@ impl Setup {
             environment: Vec::new(),
             entrypoint: Vec::new(),
             command: Vec::new(),
+            written_command: Vec::new(),
+            running: true,
+            scripts_changed: None,
             health: Health::default(),
             restart: None,
             logging: Logging::default(),
@@ -164,8 +175,23 @@ impl fmt::Debug for Hidden {
 pub struct Variable {
     pub name: String,
     pub value: Option<Hidden>,
-    /// Whether the value stands in the compose file itself; `None` where that is not known.
-    pub literal: Option<bool>,
+    /// As it stands in the compose file, its own variables not replaced; `None` where it stands elsewhere, or
+    /// that is not known.
+    pub written: Option<Hidden>,
+}
+
+impl Variable {
+    /// The value, where it stands in the compose file itself.
+    #[must_use]
+    pub fn literal(&self) -> Option<&str> {
+        self.written.as_ref().map(Hidden::reveal).filter(|text| is_literal(text))
+    }
+}
+
+/// Whether a text of a compose file is a value by itself, and names no variable.
+#[must_use]
+pub fn is_literal(text: &str) -> bool {
+    !text.replace("$$", "").contains('$')
 }
 
 /// The health check, as far as it is described.
