@@ -33,6 +33,15 @@ impl Environment {
         self.get(name).map(|value| value.to_string_lossy().into_owned())
     }
 
+    /// Every variable that is text.
+    #[must_use]
+    pub fn texts(&self) -> BTreeMap<String, String> {
+        let text = |(name, value): (&OsString, &OsString)| {
+            Some((name.to_str()?.to_owned(), value.to_str()?.to_owned()))
+        };
+        self.variables.iter().filter_map(text).collect()
+    }
+
     /// The user's home folder.
     #[must_use]
     pub fn home(&self) -> Option<&Path> {

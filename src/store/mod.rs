@@ -12,6 +12,7 @@ pub mod journal;
 mod lock;
 mod outcome;
 pub mod protected;
+pub mod remote;
 pub mod retention;
 mod verify;
 mod writer;
