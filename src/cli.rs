@@ -11,6 +11,7 @@ use crate::commands::{
     journal::JournalArgs,
     man::ManArgs,
     protect::{ProtectArgs, UnprotectArgs},
+    recover::RecoverArgs,
     shell_init::ShellInitArgs,
 };
 use crate::commands::{
@@ -66,6 +67,7 @@ pub enum OwnCommand {
     Snapshots(SnapshotsArgs),
     Restore(RestoreArgs),
     Undo(UndoArgs),
+    Recover(RecoverArgs),
     Allow(AllowArgs),
     Protect(ProtectArgs),
     Unprotect(UnprotectArgs),

@@ -9,6 +9,7 @@ mod layer;
 pub mod progress;
 pub mod prune;
 mod recipe;
+pub mod recover;
 pub mod restore;
 mod resume;
 pub mod snapshot;

@@ -588,7 +588,7 @@ fn plain_item(target: TargetRef, location: Location, path: &str) -> Item {
     }
 }
 
-fn artifact_of(written: Written, kind: ArtifactKind, format: &str) -> Artifact {
+pub(super) fn artifact_of(written: Written, kind: ArtifactKind, format: &str) -> Artifact {
     Artifact {
         file: written.file,
         kind,

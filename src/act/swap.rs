@@ -13,10 +13,13 @@ use super::{
 };
 use crate::{
     cancel::Cancellation,
-    docker::engine::{Engine, is_helper},
+    docker::{
+        engine::{Engine, is_helper},
+        scratch::{run_token, sweep_run},
+    },
     inspect::{self, Depth},
     model::{
-        manifest::{EngineHost, VerificationMethod, VerificationResult},
+        manifest::{EngineHost, VerificationMethod, VerificationResult, VolumeRecipe},
         plan::Plan,
     },
     store::{Outcome, Store, Stored},
@@ -31,6 +34,8 @@ pub struct Request<'a> {
     pub store: &'a Store,
     pub stored: &'a Stored,
     pub host: EngineHost,
+    /// docker's arguments of the command that this is, for the snapshot of what is there now.
+    pub command: Vec<String>,
     pub progress: Arc<dyn Progress>,
     pub cancellation: &'a Cancellation,
     pub now: fn() -> Timestamp,
@@ -64,55 +69,145 @@ pub async fn swap(request: &Request<'_>, keeper: Option<Keeper>) -> Result<Swapp
         return Err(SnapshotError::NotProved(verification.detail));
     }
     let plan = in_the_way(request).await?;
-    if plan.containers.is_empty() && plan.volumes.is_empty() {
-        return Ok(Swapped { before: None, said: bring_back(request, request.stored).await? });
+    let made = async |_: Option<&Stored>| Ok(request.stored.clone());
+    replace(&request.surroundings(), &plan, keeper, made, async |_: &Stored| Ok(())).await
+}
+
+impl<'a> Request<'a> {
+    fn surroundings(&self) -> Surroundings<'a> {
+        Surroundings {
+            engine: self.engine,
+            store: self.store,
+            host: self.host.clone(),
+            command: self.command.clone(),
+            progress: Arc::clone(&self.progress),
+            cancellation: self.cancellation,
+            now: self.now,
+        }
     }
-    let evidence = inspect::inspect(request.engine, &plan, Depth::Copied).await;
-    let command: Vec<String> =
-        ["dbsafe", "restore", "--swap", &request.stored.manifest.id].map(str::to_owned).into();
+}
+
+/// What a replacement works with.
+pub(super) struct Surroundings<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) store: &'a Store,
+    pub(super) host: EngineHost,
+    pub(super) command: Vec<String>,
+    pub(super) progress: Arc<dyn Progress>,
+    pub(super) cancellation: &'a Cancellation,
+    pub(super) now: fn() -> Timestamp,
+}
+
+/// Saves what the plan removes, which stops it; has the snapshot made that comes in its place, or found; replaces; and
+/// has checked what runs then. Whatever fails, what was there runs again.
+///
+/// # Errors
+/// Where any part of it fails.
+pub(super) async fn replace(
+    with: &Surroundings<'_>,
+    plan: &Plan,
+    keeper: Option<Keeper>,
+    make: impl AsyncFnOnce(Option<&Stored>) -> Result<Stored, SnapshotError>,
+    check: impl AsyncFnOnce(&Stored) -> Result<(), SnapshotError>,
+) -> Result<Swapped, SnapshotError> {
+    if plan.containers.is_empty() && plan.volumes.is_empty() {
+        let said = bring_back(with, &make(None).await?, with.cancellation).await?;
+        return Ok(Swapped { before: None, said });
+    }
+    let evidence = inspect::inspect(with.engine, plan, Depth::Copied).await;
     let saving = snapshot::Request {
-        engine: request.engine,
-        store: request.store,
-        host: request.host.clone(),
-        purpose: format!("docker {}", command.join(" ")),
-        command,
-        plan: &plan,
+        engine: with.engine,
+        store: with.store,
+        host: with.host.clone(),
+        purpose: format!("docker {}", with.command.join(" ")),
+        command: with.command.clone(),
+        plan,
         evidence: &evidence,
         mode: Mode::Stop,
         // What is there may be broken: that is why it is replaced.
         dumps: false,
         verify: VerificationMethod::Checksum,
-        kept_until: Some((request.now)() + KEPT),
-        progress: Arc::clone(&request.progress),
-        cancellation: request.cancellation,
-        now: request.now,
+        kept_until: Some((with.now)() + KEPT),
+        progress: Arc::clone(&with.progress),
+        cancellation: with.cancellation,
+        now: with.now,
     };
     let taken = snapshot::take(&saving, keeper).await.map_err(|failed| failed.error)?;
     let before = taken.stored.clone();
-    let outcome = Outcome { handed_over: (request.now)(), status: None, undone: None };
-    if let Err(error) = request.store.record_outcome(&before, &outcome) {
-        // Each is said to whoever starts it by hand; the error says why they have to.
-        let _ = taken.resume().await;
-        return Err(error.into());
-    }
-    taken.hand_over();
-    let replaced = match remove(request.engine, &plan).await {
-        Ok(()) => bring_back(request, request.stored).await,
-        Err(error) => Err(error),
+    let made = or_cancelled(with, make(Some(&before))).await;
+    let outcome = Outcome { handed_over: (with.now)(), status: None, undone: None };
+    let ready = made.and_then(|made| {
+        with.store.record_outcome(&before, &outcome)?;
+        Ok(made)
+    });
+    let made = match ready {
+        Ok(made) => made,
+        Err(error) => {
+            // Each is said to whoever starts it by hand; the error says why they have to.
+            let _ = taken.resume().await;
+            sweep_run(with.engine, run_token()).await;
+            let _ = with.store.remove(&before, (with.now)());
+            return Err(error);
+        }
     };
+    taken.hand_over();
+    let replaced = async {
+        remove(with.engine, plan).await?;
+        let said = bring_back(with, &made, with.cancellation).await?;
+        or_cancelled(with, check(&made)).await.map(|()| said)
+    };
+    let replaced = replaced.await;
+    with.progress.end();
     match replaced {
         Ok(said) => {
             taken.leave();
-            let ended = Outcome { status: Some(0), undone: Some((request.now)()), ..outcome };
-            request.store.record_outcome(&before, &ended)?;
+            let ended = Outcome { status: Some(0), undone: Some((with.now)()), ..outcome };
+            with.store.record_outcome(&before, &ended)?;
             Ok(Swapped { before: Some(before), said })
         }
         Err(error) => {
-            bring_back(request, &before).await?;
+            let back = take_back(with, &made, &before).await;
             taken.leave();
-            Err(error)
+            match back {
+                Ok(()) => Err(error),
+                Err(other) => Err(SnapshotError::Refused(format!(
+                    "{error}; and what was there could not be put back: {other}; try again with: docker dbsafe undo {}",
+                    before.manifest.id
+                ))),
+            }
         }
     }
+}
+
+async fn or_cancelled<T>(
+    with: &Surroundings<'_>,
+    work: impl Future<Output = Result<T, SnapshotError>>,
+) -> Result<T, SnapshotError> {
+    tokio::select! {
+        biased;
+        () = with.cancellation.cancelled() => Err(SnapshotError::Cancelled),
+        done = work => done,
+    }
+}
+
+/// Puts back what was there, in the place of what was put there. Whoever wants to stop has to wait for it.
+async fn take_back(with: &Surroundings<'_>, made: &Stored, before: &Stored) -> Result<(), SnapshotError> {
+    let engine = with.engine;
+    for recipe in &made.manifest.containers {
+        let Some(found) = engine.container(&recipe.name).await? else { continue };
+        if !before.manifest.containers.iter().any(|old| old.id == found.id) {
+            engine.stop(&found.id, None).await?;
+            engine.remove_container(&found.id).await?;
+        }
+    }
+    for recipe in &made.manifest.volumes {
+        let Some(found) = engine.volume(&recipe.name).await? else { continue };
+        let is_old = |old: &VolumeRecipe| old.name == found.name && old.created == found.created;
+        if !before.manifest.volumes.iter().any(is_old) {
+            engine.remove_volume(&found.name).await?;
+        }
+    }
+    bring_back(with, before, &Cancellation::manual()).await.map(drop)
 }
 
 /// What has the names that the snapshot needs, as a plan of what goes.
@@ -156,14 +251,18 @@ async fn remove(engine: &Engine, plan: &Plan) -> Result<(), SnapshotError> {
     Ok(())
 }
 
-async fn bring_back(request: &Request<'_>, stored: &Stored) -> Result<Vec<String>, SnapshotError> {
+async fn bring_back(
+    with: &Surroundings<'_>,
+    stored: &Stored,
+    cancellation: &Cancellation,
+) -> Result<Vec<String>, SnapshotError> {
     let undoing = undo::Request {
-        engine: request.engine,
-        store: request.store,
+        engine: with.engine,
+        store: with.store,
         stored,
-        progress: Arc::clone(&request.progress),
-        cancellation: request.cancellation,
-        now: request.now,
+        progress: Arc::clone(&with.progress),
+        cancellation,
+        now: with.now,
     };
     undo::undo(&undoing).await
 }

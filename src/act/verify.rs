@@ -35,6 +35,9 @@ use crate::{
 const READY_LIMIT: Duration = Duration::from_secs(600);
 const READY_EVERY: Duration = Duration::from_millis(150);
 const QUESTION_LIMIT: Duration = Duration::from_secs(20);
+/// What servers say to a wrong password; and how often in a row it is said before it is believed.
+const REFUSALS: &[&str] = &["Access denied", "authentication failed"];
+const PATIENCE: u32 = 20;
 /// What of a container's `HostConfig` its server may need to start. No network, no devices, no privileges.
 const HOST_PARTS: &[&str] = &[
     "ShmSize",
@@ -206,10 +209,7 @@ impl Subject<'_> {
         found: &mut Vec<(usize, Fingerprint)>,
     ) -> Result<Option<Proof>, SnapshotError> {
         let items = self.items(recipe);
-        let served: Vec<(usize, &Item, &'static Recipe)> = items
-            .iter()
-            .filter_map(|(index, item)| Some((*index, *item, engine_recipe(item.engine.as_deref()?)?)))
-            .collect();
+        let served = served(&items);
         let offline: Vec<(&Item, &'static str)> = items
             .iter()
             .filter_map(|(_, item)| Some((*item, offline_check(item.engine.as_deref()?)?)))
@@ -240,6 +240,51 @@ impl Subject<'_> {
         scratch.remove().await;
         proof.map(Some)
     }
+}
+
+/// An item by its index, and how its server is asked.
+type Served<'a> = (usize, &'a Item, &'static Recipe);
+
+fn served<'a>(items: &[(usize, &'a Item)]) -> Vec<Served<'a>> {
+    let known =
+        |(index, item): &(usize, &'a Item)| Some((*index, *item, engine_recipe(item.engine.as_deref()?)?));
+    items.iter().filter_map(known).collect()
+}
+
+/// Compares the server that runs in a container by now with what a snapshot says of its container; people may write
+/// to it already. What it came to is returned in a clause.
+///
+/// # Errors
+/// Where it does not come up, or holds less.
+pub(super) async fn compare_running(
+    subject: &Subject<'_>,
+    recipe: &ContainerRecipe,
+    container: &str,
+) -> Result<String, SnapshotError> {
+    let items = subject.items(recipe);
+    let released: Vec<(usize, Item)> = items.iter().map(|(index, item)| (*index, released(item))).collect();
+    let released: Vec<(usize, &Item)> = released.iter().map(|(index, item)| (*index, item)).collect();
+    let running =
+        Scratch { engine: subject.engine.clone(), container: container.to_owned(), volumes: Vec::new() };
+    let offline = items.iter().filter_map(|(_, item)| Some((*item, offline_check(item.engine.as_deref()?)?)));
+    for (item, script) in offline {
+        running.check_in_place(&recipe.name, &item.path, script).await?;
+    }
+    let compared =
+        running.compare(subject, recipe, &served(&released), &mut Vec::new(), "in its new place").await?;
+    match compared {
+        Proof::Restored(detail) | Proof::Read(detail) => Ok(detail),
+        Proof::Failed(detail) | Proof::Unknown(detail) => Err(SnapshotError::NotProved(detail)),
+    }
+}
+
+/// An item whose server may be written to since: nothing holds that up any more.
+fn released(item: &Item) -> Item {
+    let mut item = item.clone();
+    if let Some(fingerprint) = &mut item.fingerprint {
+        fingerprint.writes_held = false;
+    }
+    item
 }
 
 /// A container on a copy.
@@ -310,13 +355,25 @@ impl Scratch {
         &self,
         subject: &Subject<'_>,
         recipe: &ContainerRecipe,
-        served: &[(usize, &Item, &'static Recipe)],
+        served: &[Served<'_>],
         found: &mut Vec<(usize, Fingerprint)>,
     ) -> Result<Proof, SnapshotError> {
-        let name = &recipe.name;
         if let Err(error) = self.engine.start(&self.container).await {
-            return Ok(Proof::Unknown(format!("{name} does not start on the copy: {error}")));
+            return Ok(Proof::Unknown(format!("{} does not start on the copy: {error}", recipe.name)));
         }
+        self.compare(subject, recipe, served, found, "on the copy").await
+    }
+
+    /// Waits for the server, and compares what it has.
+    async fn compare(
+        &self,
+        subject: &Subject<'_>,
+        recipe: &ContainerRecipe,
+        served: &[Served<'_>],
+        found: &mut Vec<(usize, Fingerprint)>,
+        on: &str,
+    ) -> Result<Proof, SnapshotError> {
+        let name = &recipe.name;
         let mut details = Vec::new();
         for (index, item, how) in served {
             let in_memory = item.location == Location::Memory;
@@ -325,27 +382,27 @@ impl Scratch {
                 data: if in_memory { String::new() } else { item.path.clone() },
                 arguments: arguments(recipe, subject.secrets),
             };
-            subject.progress.stage(&format!("waiting for {name} on the copy"), None);
+            subject.progress.stage(&format!("waiting for {name} {on}"), None);
             if let Some(cause) = self.wait_until_ready(&server, how).await {
-                return Ok(Proof::Unknown(format!("{name} does not come up on the copy: {cause}")));
+                return Ok(Proof::Unknown(format!("{name} does not come up {on}: {cause}")));
             }
             subject.progress.stage(&format!("comparing {name}"), None);
             let after = match fingerprint(&self.engine, &server, how).await {
                 Ok(after) => after,
-                Err(error) => return Ok(Proof::Unknown(format!("{name} on the copy: {error}"))),
+                Err(error) => return Ok(Proof::Unknown(format!("{name} {on}: {error}"))),
             };
             if let Some(check) = how.check
                 && let Ok(said) = self.run(&server, check).await
                 && let Some(fault) = said.lines().find(|line| !line.trim().is_empty())
             {
-                return Ok(Proof::Failed(format!("{name} on the copy: {}", fault.trim())));
+                return Ok(Proof::Failed(format!("{name} {on}: {}", fault.trim())));
             }
             let (tables, rows) = after.totals();
             let counted = format!("{tables} tables, {rows} rows");
             details.push(match &item.fingerprint {
                 None => {
                     found.push((*index, Fingerprint { at: subject.manifest.created.into(), ..after }));
-                    format!("{name} starts on the copy: {counted}")
+                    format!("{name} starts {on}: {counted}")
                 }
                 Some(before) => {
                     let moved = match (&before.position, &after.position) {
@@ -356,12 +413,12 @@ impl Scratch {
                         _ => None,
                     };
                     match compare(before, &after, moved) {
-                        Comparison::Same => format!("{name} on the copy holds the same: {counted}"),
+                        Comparison::Same => format!("{name} {on} holds the same: {counted}"),
                         Comparison::WrittenSince(_) => {
-                            format!("{name} on the copy holds what was there and what was written since: {counted}")
+                            format!("{name} {on} holds what was there and what was written since: {counted}")
                         }
                         Comparison::Different(what) => {
-                            return Ok(Proof::Failed(format!("{name} on the copy differs: {what}")));
+                            return Ok(Proof::Failed(format!("{name} {on} differs: {what}")));
                         }
                     }
                 }
@@ -379,11 +436,21 @@ impl Scratch {
     /// Waits; `None` when it is ready, else why it never will be.
     async fn wait_until_ready(&self, server: &Server, how: &Recipe) -> Option<String> {
         let deadline = tokio::time::Instant::now() + READY_LIMIT;
+        let mut refusals = 0;
         loop {
             let asked =
                 self.engine.exec(&self.container, server.exec(how.ready, &[]), QUESTION_LIMIT, 1 << 16).await;
-            if asked.is_ok_and(|answer| answer.succeeded()) {
-                return None;
+            match asked {
+                Ok(answer) if answer.succeeded() => return None,
+                Ok(answer) => {
+                    let said = String::from_utf8_lossy(&answer.stderr);
+                    let refusal = said.lines().find(|line| REFUSALS.iter().any(|words| line.contains(words)));
+                    refusals = if refusal.is_some() { refusals + 1 } else { 0 };
+                    if let Some(refusal) = refusal.filter(|_| refusals >= PATIENCE) {
+                        return Some(format!("it refuses the container's own password: {}", refusal.trim()));
+                    }
+                }
+                Err(_) => {}
             }
             match self.engine.container(&self.container).await {
                 Ok(Some(container)) if container.state.has_processes() => {}
@@ -428,6 +495,28 @@ impl Scratch {
             "[\"NONE\"]" => Proof::Read(format!("{name}: its image has nothing to check SQLite with")),
             other => Proof::Failed(format!("{name}: {other}")),
         })
+    }
+
+    /// Runs a checker in a container that is at work, on a file that must be there.
+    async fn check_in_place(&self, name: &str, path: &str, script: &str) -> Result<(), SnapshotError> {
+        let refused = |what: &str| Err(SnapshotError::NotProved(format!("{name}: {path} {what}")));
+        match Place::new(&self.engine, &self.container, "/").stat(path).await? {
+            Some(stat) if stat.size > 0 && !stat.is_dir => {}
+            _ => return refused("is not there"),
+        }
+        let running = self.engine.container(&self.container).await?;
+        if !running.is_some_and(|container| container.state.has_processes()) {
+            return Err(SnapshotError::NotProved(format!("{name} does not stay up: {}", self.end().await)));
+        }
+        let server =
+            Server { container: self.container.clone(), data: String::new(), arguments: String::new() };
+        let asked = server.exec(script, &[("DBSAFE_PATH", path)]);
+        let answer = self.engine.exec(&self.container, asked, READY_LIMIT, 1 << 16).await;
+        let answer = answer.map_err(|error| SnapshotError::Dump(error.to_string()))?;
+        match String::from_utf8_lossy(&answer.stdout).trim() {
+            "[\"OK\"]" | "[\"NONE\"]" => Ok(()),
+            other => refused(other),
+        }
     }
 
     async fn remove(self) {

@@ -6,7 +6,7 @@ use clap::Parser as _;
 
 use super::{
     app::{App, Failure},
-    audit, check, completion, config, doctor, guard, hints, hooks, journal, man, protect, restore,
+    audit, check, completion, config, doctor, guard, hints, hooks, journal, man, protect, recover, restore,
     shell_init, snapshot, snapshots,
 };
 use crate::{
@@ -117,6 +117,9 @@ async fn run_command(
                 }
                 OwnCommand::Undo(arguments) => {
                     restore::undo(&app()?, &arguments, &mut std::io::stdout()).await
+                }
+                OwnCommand::Recover(arguments) => {
+                    recover::run(&app()?, &arguments, &mut std::io::stdout()).await
                 }
                 OwnCommand::Allow(arguments) => {
                     let door = ["guard", "--"].map(str::to_owned).into_iter().chain(arguments.command);

@@ -369,7 +369,7 @@ fn is_as_typed(parsed: &Parsed, app: &App) -> bool {
 }
 
 /// A word as a shell takes it back.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();

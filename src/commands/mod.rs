@@ -16,6 +16,7 @@ pub mod man;
 mod project;
 mod prompt;
 pub mod protect;
+pub mod recover;
 pub mod restore;
 mod save;
 pub mod shell_init;

@@ -138,6 +138,7 @@ async fn swap_in(app: &App, store: &Store, stored: &Stored, out: &mut dyn Write)
         store,
         stored,
         host: EngineHost { host: engine.host, version: engine.version },
+        command: ["dbsafe", "restore", "--swap", &stored.manifest.id].map(str::to_owned).into(),
         progress: save::progress(),
         cancellation: &app.cancellation,
         now: Timestamp::now,

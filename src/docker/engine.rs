@@ -187,6 +187,14 @@ impl Engine {
     /// # Errors
     /// Where the engine does not answer, or not in JSON that we understand.
     pub async fn volume_bytes(&self, name: &str) -> Result<Option<u64>, EngineError> {
+        Ok(self.volumes_bytes().await?.remove(name))
+    }
+
+    /// How many bytes are in every volume, by name, as far as their drivers tell.
+    ///
+    /// # Errors
+    /// As `volume_bytes`.
+    pub async fn volumes_bytes(&self) -> Result<BTreeMap<String, u64>, EngineError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "PascalCase")]
         struct DiskUsage {
@@ -204,8 +212,10 @@ impl Engine {
             size: i64,
         }
         let usage: DiskUsage = self.transport.get_json("/system/df?type=volume").await?;
-        let own = usage.volumes.unwrap_or_default().into_iter().find(|volume| volume.name == name);
-        Ok(own.and_then(|volume| volume.usage_data).and_then(|usage| u64::try_from(usage.size).ok()))
+        let measured = usage.volumes.unwrap_or_default().into_iter();
+        Ok(measured
+            .filter_map(|volume| Some((volume.name, u64::try_from(volume.usage_data?.size).ok()?)))
+            .collect())
     }
 
     /// The command lines of a running container's processes, as the host's `ps` shows them.

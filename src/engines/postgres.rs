@@ -46,6 +46,67 @@ impl Control {
     }
 }
 
+/// The heap of `pg_database`, unless it was rewritten since initdb.
+pub const CATALOGUE: &str = "global/1262";
+const PAGE_BYTES: usize = 8192;
+const NAME_BYTES: usize = 64;
+
+/// The names of users' databases in the heap of `pg_database`. Layout: PostgreSQL's `storage/bufpage.h` and
+/// `access/htup_details.h`, little-endian machines; since 12, a row begins with the database's number. What was
+/// dropped and is still on the page is left out where the page says so.
+#[must_use]
+pub fn database_names(heap: &[u8]) -> Vec<String> {
+    let mut names: Vec<String> = heap.chunks_exact(PAGE_BYTES).flat_map(page_names).collect();
+    names.retain(|name| !["template0", "template1"].contains(&name.as_str()));
+    names.sort();
+    names.dedup();
+    // Every cluster has this one; alone, it is the one.
+    if names.len() > 1 {
+        names.retain(|name| name != "postgres");
+    }
+    names
+}
+
+fn page_names(page: &[u8]) -> Vec<String> {
+    let word =
+        |at: usize| page.get(at..at + 2).map(|bytes| usize::from(u16::from_le_bytes([bytes[0], bytes[1]])));
+    let long = |at: usize| page.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes);
+    let end = word(12).unwrap_or(0).min(PAGE_BYTES);
+    let mut names = Vec::new();
+    for item in (24..end.saturating_sub(3)).step_by(4) {
+        let Some(pointer) = long(item) else { break };
+        let (offset, flags) = ((pointer & 0x7fff) as usize, pointer >> 15 & 3);
+        if flags != 1 {
+            continue;
+        }
+        let (Some(deleter), Some(mask), Some(&data)) =
+            (long(offset + 4), word(offset + 20), page.get(offset + 22))
+        else {
+            continue;
+        };
+        // A deleter that is not known to have failed has deleted it.
+        if deleter != 0 && mask & 0x0800 == 0 {
+            continue;
+        }
+        let start = offset + usize::from(data);
+        // Before 12, the name comes first.
+        let name = [start + 4, start].into_iter().find_map(|at| name_at(page.get(at..at + NAME_BYTES)?));
+        names.extend(name);
+    }
+    names
+}
+
+/// A name, filled up with zeros.
+fn name_at(bytes: &[u8]) -> Option<String> {
+    let length = bytes.iter().position(|&byte| byte == 0)?;
+    let (name, rest) = bytes.split_at(length);
+    let plain = length > 0 && rest.iter().all(|&byte| byte == 0);
+    std::str::from_utf8(name)
+        .ok()
+        .filter(|name| plain && !name.chars().any(char::is_control))
+        .map(str::to_owned)
+}
+
 /// Whether a path in the data directory is there only because a user made a table, an index, a tablespace
 /// or a large object. A fresh cluster has file numbers below 16384 alone.
 #[must_use]
@@ -156,6 +217,27 @@ pub fn parse_answer(text: &str) -> Option<Answer> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_names_of_databases_stand_in_their_catalogue() {
+        let mut page = vec![0_u8; PAGE_BYTES];
+        let rows: [(&str, u32, u16); 4] =
+            [("template1", 0, 0x0900), ("shop", 0, 0x0900), ("gone", 77, 0x0100), ("postgres", 0, 0x0900)];
+        for (index, (name, deleter, mask)) in rows.iter().enumerate() {
+            let offset = 8192 - 128 * (index + 1);
+            let pointer = u32::try_from(offset).unwrap() | 1 << 15 | 120 << 17;
+            page[24 + 4 * index..28 + 4 * index].copy_from_slice(&pointer.to_le_bytes());
+            page[offset + 4..offset + 8].copy_from_slice(&deleter.to_le_bytes());
+            page[offset + 20..offset + 22].copy_from_slice(&mask.to_le_bytes());
+            page[offset + 22] = 32;
+            page[offset + 32..offset + 36].copy_from_slice(&16384_u32.to_le_bytes());
+            page[offset + 36..offset + 36 + name.len()].copy_from_slice(name.as_bytes());
+        }
+        page[12..14].copy_from_slice(&(24_u16 + 16).to_le_bytes());
+        assert_eq!(database_names(&page), ["shop"]);
+        assert!(database_names(&[0xff; 8192]).is_empty());
+        assert!(database_names(b"short").is_empty());
+    }
 
     #[test]
     fn only_a_users_files_are_user_data() {

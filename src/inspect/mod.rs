@@ -9,6 +9,7 @@ mod hit;
 mod layer;
 mod listing;
 mod memory;
+mod names;
 mod probe;
 mod server;
 mod settle;

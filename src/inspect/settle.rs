@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use jiff::Timestamp;
 
-use super::{hit::Hit, listing, server::Reply, subject::Subject};
+use super::{hit::Hit, listing, names, server::Reply, subject::Subject};
 use crate::{
     docker::{
         archive::{Entry, EntryKind, Place, WalkEnd},
@@ -83,6 +83,14 @@ pub(super) async fn in_volume(
     evidence.identity = identity.id;
     evidence.engine_version = identity.version;
     evidence.last_write = evidence.last_write.max(identity.last_write);
+    if evidence.last_write.is_none() {
+        evidence.last_write = names::last_write(root, &hit).await.unwrap_or_default();
+    }
+    if evidence.contents.databases.is_empty() && evidence.presence == Presence::Found {
+        let found = names::databases(root, &hit).await.unwrap_or_default().into_iter();
+        evidence.contents.databases =
+            found.map(|name| DatabaseContents { name, ..DatabaseContents::default() }).collect();
+    }
     Ok(evidence)
 }
 

@@ -1,5 +1,7 @@
 //! Pure: evidence and a person's wishes in, findings and a verdict out. Imports `model` alone.
 
+pub mod origin;
+
 use crate::model::{
     coverage::CoverageStatus,
     evidence::{Evidence, Location, Presence},

@@ -7,6 +7,7 @@ pub mod evidence;
 pub mod journal;
 pub mod manifest;
 pub mod operation;
+pub mod origin;
 pub mod plan;
 pub mod policy;
 pub mod setup;

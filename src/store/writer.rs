@@ -162,6 +162,20 @@ impl SnapshotWriter {
         Ok(ArtifactWriter { name: name.to_owned(), path, content_bytes: 0, sink, started: Instant::now() })
     }
 
+    /// Takes over an artifact of another snapshot, whose files never change: by a link where the disk has links.
+    ///
+    /// # Errors
+    /// Where the name is no plain file name, is taken, or the disk refuses.
+    pub fn adopt(&self, from: &Path, name: &str) -> Result<(), StoreError> {
+        if !is_plain_name(name) {
+            return Err(StoreError::BadName(name.to_owned()));
+        }
+        let path = self.folder.join(name);
+        fs::hard_link(from, &path)
+            .or_else(|_no_links| fs::copy(from, &path).map(drop))
+            .map_err(StoreError::io("cannot create", &path))
+    }
+
     /// Stores the environments' values, readable by their owner alone.
     ///
     /// # Errors
