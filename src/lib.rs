@@ -2,7 +2,7 @@
 //!
 //! The data that flows: `argv → operation → plan (targets with their fates) → evidence → findings →
 //! verdict → action`. Who may import whom: `model` nothing of ours; `judge`, `engines`, `report` only
-//! `model`; `checks` also what `engines` describes; `plan` and `inspect` also the reading half of `docker`;
+//! `model`; `composefile` nothing of ours; `checks` also what `engines` describes; `plan` and `inspect` also the reading half of `docker`;
 //! `store` `model`; `act` all of those and the writing half of `docker`; `commands` composes.
 //! `tests/architecture.rs` enforces it.
 
@@ -11,6 +11,7 @@ pub mod cancel;
 pub mod checks;
 pub mod cli;
 pub mod commands;
+pub mod composefile;
 pub mod docker;
 pub mod engines;
 pub mod exit;

@@ -17,6 +17,7 @@ const MAY: &[(&str, &[&str])] = &[
     ("checks", &["model", "engines"]),
     ("judge", &["model"]),
     ("report", &["model", "ui"]),
+    ("composefile", &["model"]),
     ("docker", &["model"]),
     ("plan", &["model", "docker"]),
     ("inspect", &["model", "docker", "engines"]),
