@@ -6,6 +6,8 @@ pub mod events;
 pub mod handover;
 pub mod keeper;
 mod layer;
+pub mod migrate;
+pub mod moves;
 pub mod progress;
 pub mod prune;
 mod recipe;

@@ -82,7 +82,7 @@ pub async fn into_volume(
 
 /// A data directory's archive has the directory's name as its root: it is unpacked in a helper that mounts
 /// the volume there.
-async fn fill_from_folder(
+pub(super) async fn fill_from_folder(
     engine: &Engine,
     volume: &str,
     file: &std::path::Path,

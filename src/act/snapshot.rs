@@ -23,7 +23,7 @@ use crate::{
         error::EngineError,
         scratch::{Helper, Sight, run_token, sweep_run},
     },
-    engines::recipe::recipe as engine_recipe,
+    engines::recipe::{offline_check, recipe as engine_recipe},
     exit::Exit,
     model::{
         container::{Labels, is_within, label},
@@ -393,6 +393,15 @@ impl Draft {
                 (artifact.entries, artifact.root) = (census.entries, Some(folder.to_owned()));
                 self.add_copy(item_of(seen), artifact, consistency(request.mode));
                 elsewhere.push(path.to_owned());
+            }
+            // A file in a folder that was copied is proved by itself, out of that copy.
+            for seen in request.evidence.iter().filter(in_layer) {
+                let copied =
+                    elsewhere.iter().any(|place| is_within(&seen.path, place) && seen.path != *place);
+                let checked = seen.engine.as_deref().is_some_and(|kind| offline_check(kind).is_some());
+                if copied && checked {
+                    self.items.push(Item { consistency: consistency(request.mode), ..item_of(seen) });
+                }
             }
             request.progress.stage(&format!("copying what {} changed", container.name), None);
             let changes = request.engine.layer_changes(&container.id).await?;

@@ -267,13 +267,19 @@ pub(super) async fn compare_running(
     let running =
         Scratch { engine: subject.engine.clone(), container: container.to_owned(), volumes: Vec::new() };
     let offline = items.iter().filter_map(|(_, item)| Some((*item, offline_check(item.engine.as_deref()?)?)));
+    let mut details = Vec::new();
     for (item, script) in offline {
         running.check_in_place(&recipe.name, &item.path, script).await?;
+        details.push(format!("{} is sound in its new place", item.path));
     }
     let compared =
         running.compare(subject, recipe, &served(&released), &mut Vec::new(), "in its new place").await?;
     match compared {
-        Proof::Restored(detail) | Proof::Read(detail) => Ok(detail),
+        Proof::Restored(detail) | Proof::Read(detail) => {
+            details.push(detail);
+            details.retain(|detail| !detail.is_empty());
+            Ok(details.join("; "))
+        }
         Proof::Failed(detail) | Proof::Unknown(detail) => Err(SnapshotError::NotProved(detail)),
     }
 }

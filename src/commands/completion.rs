@@ -165,7 +165,7 @@ fn values(arg: &clap::Arg) -> Wanted {
     let name = arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
     match (arg.get_id().as_str(), name.unwrap_or_default().as_str()) {
         ("snapshot", _) | (_, "SNAPSHOT") => Wanted::Snapshots,
-        (_, "TARGET" | "NAME" | "CONTAINER" | "VOLUME") => Wanted::Targets,
+        (_, "TARGET" | "NAME" | "CONTAINER" | "SERVICE" | "VOLUME") => Wanted::Targets,
         (_, "FILE" | "PATH" | "FOLDER") => Wanted::Files,
         _ => Wanted::Words(Vec::new()),
     }

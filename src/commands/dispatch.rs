@@ -6,8 +6,8 @@ use clap::Parser as _;
 
 use super::{
     app::{App, Failure},
-    audit, check, completion, config, doctor, guard, hints, hooks, journal, man, protect, recover, restore,
-    shell_init, snapshot, snapshots,
+    audit, check, completion, config, doctor, guard, hints, hooks, journal, man, migrate, protect, recover,
+    restore, shell_init, snapshot, snapshots,
 };
 use crate::{
     act::keeper,
@@ -117,6 +117,9 @@ async fn run_command(
                 }
                 OwnCommand::Undo(arguments) => {
                     restore::undo(&app()?, &arguments, &mut std::io::stdout()).await
+                }
+                OwnCommand::Migrate(arguments) => {
+                    migrate::run(&app()?, &arguments, &mut std::io::stdout()).await
                 }
                 OwnCommand::Recover(arguments) => {
                     recover::run(&app()?, &arguments, &mut std::io::stdout()).await

@@ -18,7 +18,7 @@ use crate::{
     judge::{self, Judgement, loss_name},
     model::{
         coverage::CoverageStatus,
-        evidence::{Evidence, Presence, TargetRef},
+        evidence::{Evidence, Location, Presence, TargetKind, TargetRef},
         journal::Event,
         operation::{Operation, Prune, UpKind},
         plan::{Fate, Plan},
@@ -40,6 +40,9 @@ use crate::{
 
 /// A compose file longer than this was written by nobody.
 const LONGEST_FILE: u64 = 1 << 24;
+
+/// Services that a block offers to move, one a line.
+const MOST_MOVABLE: usize = 3;
 
 /// Everything that was found out about one command.
 struct Case<'a> {
@@ -463,6 +466,12 @@ impl Case<'_> {
         if self.can_save() {
             ways.push(("save it, then go on".to_owned(), self.with_flags("--snapshot")));
         }
+        for service in self.movable() {
+            let globals = self.app.globals.arguments.iter().map(|word| quoted(&word.to_string_lossy()));
+            let words = std::iter::once("docker".to_owned()).chain(globals);
+            let words = words.chain(["dbsafe".to_owned(), "migrate".to_owned(), quoted(&service)]);
+            ways.push(("move it to a volume".to_owned(), words.collect::<Vec<_>>().join(" ")));
+        }
         ways.push(("see everything".to_owned(), self.with_flags("--plan")));
         let mut names: Vec<&str> = at_risk.iter().map(|evidence| loss_name(evidence)).collect();
         names.sort_unstable();
@@ -485,6 +494,31 @@ impl Case<'_> {
             ways.push(("go around dbsafe".to_owned(), format!("{docker} {}", words.join(" "))));
         }
         ways
+    }
+
+    /// The services of one container each whose data can be moved into a volume.
+    fn movable(&self) -> Vec<String> {
+        let mut services: Vec<(String, String, String)> = Vec::new();
+        for seen in self.at_risk() {
+            let lost = matches!(seen.location, Location::WritableLayer | Location::AnonymousVolume);
+            let target = &seen.target;
+            let (true, true, Some(project), Some(service)) =
+                (lost, seen.engine.is_some(), &target.project, &target.service)
+            else {
+                continue;
+            };
+            let new = (project.clone(), service.clone(), target.id.clone());
+            if target.kind == TargetKind::Container && !services.contains(&new) {
+                services.push(new);
+            }
+        }
+        let alone = |(project, service, _): &&(String, String, String)| {
+            services.iter().filter(|(other, name, _)| (other, name) == (project, service)).count() == 1
+        };
+        let mut names: Vec<String> = services.iter().filter(alone).map(|(_, name, _)| name.clone()).collect();
+        names.dedup();
+        names.truncate(MOST_MOVABLE);
+        names
     }
 
     /// The typed command with flags of ours, before a `--` where there is one.

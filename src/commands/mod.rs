@@ -13,6 +13,7 @@ mod hints;
 pub mod hooks;
 pub mod journal;
 pub mod man;
+pub mod migrate;
 mod project;
 mod prompt;
 pub mod protect;

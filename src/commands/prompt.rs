@@ -1,6 +1,6 @@
 //! The choice on a terminal.
 
-use dialoguer::{Input, Select, theme::ColorfulTheme, theme::SimpleTheme, theme::Theme};
+use dialoguer::{Confirm, Input, Select, theme::ColorfulTheme, theme::SimpleTheme, theme::Theme};
 
 use super::app::Failure;
 use crate::ui::{Ui, clean};
@@ -69,6 +69,17 @@ fn confirm(theme: &dyn Theme, ui: &Ui, names: &[String]) -> Result<Choice, Failu
         }
     }
     Ok(Choice::LoseIt)
+}
+
+/// Asks for a yes; anything else is a no.
+///
+/// # Errors
+/// Where the terminal cannot be read.
+pub(crate) fn agreed(ui: &Ui, question: &str) -> Result<bool, Failure> {
+    let theme: Box<dyn Theme> =
+        if ui.colour { Box::new(ColorfulTheme::default()) } else { Box::new(SimpleTheme) };
+    let asked = Confirm::with_theme(&*theme).with_prompt(question).default(false).interact_opt();
+    Ok(answer(asked)?.flatten().unwrap_or(false))
 }
 
 /// `None` where the person pressed Ctrl-C.

@@ -170,7 +170,7 @@ fn choose<'v>(volumes: &'v [Volume], name: &str) -> Result<&'v Volume, Failure> 
 }
 
 /// A plan that touches nothing, to look at these volumes and containers.
-async fn look(
+pub(super) async fn look(
     app: &App,
     volumes: &[&Volume],
     containers: Vec<Target>,

@@ -22,6 +22,8 @@ pub enum Event {
     Undo,
     /// A snapshot was restored; the outcome is its id.
     Restore,
+    /// A service's data was moved into volumes; the outcome is the snapshot of what was there.
+    Migrate,
     /// Something was kept from removal.
     Protect,
     /// It may be removed again.
@@ -39,6 +41,7 @@ impl Event {
             Self::HandOver => "hand-over",
             Self::Undo => "undo",
             Self::Restore => "restore",
+            Self::Migrate => "migrate",
             Self::Protect => "protect",
             Self::Unprotect => "unprotect",
         }
