@@ -35,8 +35,11 @@ use crate::{
 const READY_LIMIT: Duration = Duration::from_secs(600);
 const READY_EVERY: Duration = Duration::from_millis(150);
 const QUESTION_LIMIT: Duration = Duration::from_secs(20);
-/// What servers say to a wrong password; and how often in a row it is said before it is believed.
-const REFUSALS: &[&str] = &["Access denied", "authentication failed"];
+/// What servers say that will let nobody in however long one waits; and how often in a row it is said before it is
+/// believed.
+const REFUSALS: &[&str] = &["Access denied", "FATAL:"];
+/// What they say while they come up.
+const NOT_YET: &str = "the database system is";
 const PATIENCE: u32 = 20;
 /// What of a container's `HostConfig` its server may need to start. No network, no devices, no privileges.
 const HOST_PARTS: &[&str] = &[
@@ -450,10 +453,11 @@ impl Scratch {
                 Ok(answer) if answer.succeeded() => return None,
                 Ok(answer) => {
                     let said = String::from_utf8_lossy(&answer.stderr);
-                    let refusal = said.lines().find(|line| REFUSALS.iter().any(|words| line.contains(words)));
+                    let is_refusal = |line: &&str| REFUSALS.iter().any(|words| line.contains(words));
+                    let refusal = said.lines().find(is_refusal).filter(|line| !line.contains(NOT_YET));
                     refusals = if refusal.is_some() { refusals + 1 } else { 0 };
                     if let Some(refusal) = refusal.filter(|_| refusals >= PATIENCE) {
-                        return Some(format!("it refuses the container's own password: {}", refusal.trim()));
+                        return Some(format!("it lets nobody in: {}", refusal.trim()));
                     }
                 }
                 Err(_) => {}
