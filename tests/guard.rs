@@ -227,6 +227,24 @@ services:
 }
 
 #[test]
+fn a_memory_file_system_that_cannot_be_listed_is_not_taken_for_empty() {
+    let script = "sqlite3 $0/app.db 'create table t(a); insert into t values (1)'; rm /bin/tar /usr/bin/find; exec sleep infinity";
+    let run = |folder| {
+        let container =
+            Engine::usual().container(&["--tmpfs", folder, "sqlite-app:1", "sh", "-c", script, folder]);
+        Engine::usual().wait_for(
+            &container.name,
+            &["sh", "-c", &format!("[ -f {folder}/app.db ] && [ ! -f /bin/tar ]")],
+        );
+        container
+    };
+    let (data, scratch) = (run("/data"), run("/run/app"));
+    let ran = Engine::usual().docker(&["dbsafe", "stop", "-t", "0", &data.name]).expect(11);
+    assert!(ran.says("/data is in memory"), "{}", ran.stderr);
+    Engine::usual().docker(&["dbsafe", "stop", "-t", "0", &scratch.name]).expect(0);
+}
+
+#[test]
 fn mysql_and_mariadb_are_counted() {
     let engine = Engine::usual();
     for (image, variable) in
@@ -446,6 +464,63 @@ fn a_recent_whole_dump_of_this_database_lets_it_pass_and_no_other_does() {
     assert!(ran.stderr.contains(".dbsafe.toml") && ran.stderr.contains("max_backup_age"), "{}", ran.stderr);
     payments_are_there(&stack);
 }
+
+#[test]
+fn a_backup_of_one_database_says_nothing_of_another_beside_it() {
+    let stack = with_payments(BESIDE);
+    let engine = stack.engine;
+    let file = |service: &str, path: &str| {
+        let sql = "create table notes(id); insert into notes values (1)";
+        let name = stack.container(service);
+        engine
+            .docker(&[
+                "exec",
+                &name,
+                "sh",
+                "-c",
+                &format!("mkdir -p $(dirname {path}); sqlite3 {path} '{sql}'"),
+            ])
+            .expect(0);
+    };
+    stack.write(".dbsafe.toml", "[[backup]]\nservice = \"db\"\nfiles = \"backups/*\"\n[[backup]]\nservice = \"named\"\nfiles = \"backups/*\"\n");
+    std::fs::create_dir_all(stack.folder.join("backups")).unwrap();
+    for service in ["db", "named"] {
+        let name = stack.container(service);
+        if service == "named" {
+            engine.fill_payments(&name);
+        }
+        engine
+            .docker(&["exec", &name, "pg_dump", "-U", "postgres", "-Fc", "-f", "/dump", "postgres"])
+            .expect(0);
+        let to = stack.folder.join(format!("backups/{service}.dump"));
+        engine.docker(&["cp", &format!("{name}:/dump"), to.to_str().unwrap()]).expect(0);
+        engine.docker(&["exec", &name, "rm", "/dump"]).expect(0);
+    }
+    let plan = stack.dbsafe(&["down", "-v", "--plan"]).expect(0);
+    assert!(plan.stdout.contains("go through"), "{}", plan.stdout);
+    file("db", "/app/notes.db");
+    let ran = stack.dbsafe(&["down"]).expect(10);
+    assert!(ran.says("/app/notes.db"), "{}", ran.stderr);
+    engine.docker(&["exec", &stack.container("db"), "rm", "/app/notes.db"]).expect(0);
+    file("named", "/srv/data/notes.db");
+    let ran = stack.dbsafe(&["down", "-v"]).expect(10);
+    assert!(ran.says("notes.db") && !ran.says("payment"), "{}", ran.stderr);
+    payments_are_there(&stack);
+}
+
+/// One cluster in the writable layer, one in a folder of a named volume.
+const BESIDE: &str = "
+services:
+  db: &db
+    image: postgres:15
+    network_mode: none
+    environment: { POSTGRES_HOST_AUTH_METHOD: trust, PGDATA: /srv/pg }
+  named:
+    <<: *db
+    environment: { POSTGRES_HOST_AUTH_METHOD: trust, PGDATA: /srv/data/pg }
+    volumes: [ 'data:/srv/data' ]
+volumes: { data: }
+";
 
 #[test]
 fn a_disposable_stack_goes_silently_and_stays_visible_in_the_audit() {

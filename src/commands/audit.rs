@@ -9,12 +9,15 @@ use clap::{Args, ValueEnum};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 
-use super::app::{App, Failure};
+use super::{
+    app::{App, Failure},
+    evidence,
+};
 use crate::{
     docker::engine::{Engine, is_helper},
     docker::error::EngineError,
     exit::Exit,
-    inspect::{self, Depth},
+    inspect::Depth,
     judge,
     model::{
         container::{Container, ContainerSummary, MountKind, State, Volume, is_engine_made},
@@ -83,8 +86,7 @@ pub async fn run(app: &App, arguments: &AuditArgs) -> Result<Exit, Failure> {
     let chosen = choose(&summaries, &volumes, &arguments.targets)?;
     let plan = hypothetical(&app.engine, &chosen.containers, &chosen.volumes, &summaries).await?;
     let settings = Settings::load_for(app, &plan)?;
-    let mut evidence = inspect::inspect(&app.engine, &plan, Depth::Everything).await;
-    settings.cover(app, &plan, &mut evidence).await;
+    let evidence = evidence::gather(app, &settings, &plan, Depth::Everything).await;
     let judgement = judge::judge(&plan, &evidence, |seen| settings.stance(&plan, seen, &[]));
     let worst = judgement.findings.iter().filter(|f| f.suppressed.is_none()).map(|f| f.severity).max();
     match arguments.format {

@@ -5,6 +5,7 @@ use tokio::io::AsyncReadExt as _;
 use super::{
     app::{App, Failure},
     check::plain_document,
+    evidence,
     prompt::{self, Choice, Offers},
     protect::Kept,
     save,
@@ -14,7 +15,7 @@ use crate::{
     act::{events::Watch, handover, prune},
     cancel::Cancellation,
     exit::Exit,
-    inspect::{self, Depth},
+    inspect::Depth,
     judge::{self, Judgement, loss_name},
     model::{
         coverage::CoverageStatus,
@@ -185,8 +186,7 @@ async fn judged<'a>(
     }
     let kept = kept.in_the_way(&plan);
     let settings = Settings::load_for(app, &plan)?;
-    let mut evidence = inspect::inspect(&app.engine, &plan, Depth::Threatened).await;
-    settings.cover(app, &plan, &mut evidence).await;
+    let evidence = evidence::gather(app, &settings, &plan, Depth::Threatened).await;
     let accepted = parsed.own.accept_loss.as_slice();
     let mut judgement = judge::judge(&plan, &evidence, |seen| settings.stance(&plan, seen, accepted));
     for target in &kept {

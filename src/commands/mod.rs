@@ -8,6 +8,7 @@ pub mod config;
 pub mod dispatch;
 pub mod doctor;
 mod doctor_checks;
+mod evidence;
 pub mod guard;
 mod hints;
 pub mod hooks;

@@ -4,6 +4,7 @@
 use std::{
     io::Read,
     ops::ControlFlow,
+    sync::Arc,
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -84,6 +85,9 @@ pub struct WalkLimits {
     pub time: Duration,
 }
 
+/// Says of a path below a place, with a leading slash, that nobody shall see it there.
+pub type Hides = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
 /// A folder in a container, as the base of looks.
 #[derive(Clone)]
 pub struct Place {
@@ -91,6 +95,7 @@ pub struct Place {
     pub container: String,
     /// Absolute, without a trailing slash; empty for the root.
     pub base: String,
+    hides: Option<Hides>,
 }
 
 impl Place {
@@ -98,7 +103,17 @@ impl Place {
     #[must_use]
     pub fn new(engine: &Engine, container: &str, base: &str) -> Self {
         let base = base.trim_end_matches('/').to_owned();
-        Self { engine: engine.clone(), container: container.to_owned(), base }
+        Self { engine: engine.clone(), container: container.to_owned(), base, hides: None }
+    }
+
+    /// The same place as it would be without some of what is in it.
+    #[must_use]
+    pub fn hiding(self, hides: Option<Hides>) -> Self {
+        Self { hides, ..self }
+    }
+
+    fn is_hidden(&self, path: &str) -> bool {
+        self.hides.as_ref().is_some_and(|hides| hides(&format!("/{}", path.trim_start_matches('/'))))
     }
 
     fn url(&self, path: &str) -> String {
@@ -115,6 +130,9 @@ impl Place {
     /// # Errors
     /// Where the container is gone or the engine does not answer.
     pub async fn stat(&self, path: &str) -> Result<Option<PathStat>, EngineError> {
+        if self.is_hidden(path) {
+            return Ok(None);
+        }
         let Some(response) = self.engine.transport.head(&self.url(path)).await? else { return Ok(None) };
         let unreadable = || EngineError::unexpected("the engine's description of a path is not readable");
         let header = response.get("x-docker-container-path-stat").ok_or_else(unreadable)?;
@@ -182,6 +200,11 @@ impl Place {
         V: FnMut(Entry) -> ControlFlow<()> + Send + 'static,
     {
         let Some(stream) = self.stream(path).await? else { return Ok(WalkEnd::Complete) };
+        let (place, folder) = (self.clone(), path.trim_matches('/').to_owned());
+        let mut visit = move |entry: Entry| {
+            let is_hidden = place.hides.is_some() && place.is_hidden(&format!("{folder}/{}", entry.path));
+            if is_hidden { ControlFlow::Continue(()) } else { visit(entry) }
+        };
         let walk = in_background(stream, move |reader| walk_tar(reader, limits.bytes, &mut visit));
         tokio::time::timeout(limits.time, walk).await.unwrap_or(Ok(WalkEnd::Limit))
     }
@@ -191,6 +214,9 @@ impl Place {
     /// # Errors
     /// Where the container is gone or the engine does not answer.
     pub async fn stream(&self, path: &str) -> Result<Option<super::dial::Body>, EngineError> {
+        if self.is_hidden(path) {
+            return Ok(None);
+        }
         self.engine.transport.get_stream(&self.url(path)).await
     }
 }

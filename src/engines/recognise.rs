@@ -351,7 +351,6 @@ pub fn is_tool_cache(path: &str) -> bool {
         "var/lib/command-not-found/",
         "var/lib/PackageKit/",
         "usr/lib/sysimage/",
-        "usr/share/",
         "etc/pki/nssdb/",
         "lib/apk/",
         "proc/",

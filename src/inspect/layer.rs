@@ -66,7 +66,9 @@ impl Streams {
 
     /// Scans the layers of several containers at once, and lets go of the helper.
     pub(super) async fn scan(self, subjects: &[&Subject<'_>]) -> Vec<Scanned> {
-        let mut listed = self.together(subjects.len()).await;
+        // Of what an earlier look has explained each container has its own.
+        let whole = subjects.iter().all(|subject| subject.hides.is_none());
+        let mut listed = if whole { self.together(subjects.len()).await } else { Vec::new() };
         let scans: Vec<_> = subjects
             .iter()
             .map(|subject| {
@@ -74,7 +76,9 @@ impl Streams {
                 let recogniser = index.and_then(|index| listed.get_mut(index).map(std::mem::take));
                 // A layer with bytes in it and no file is not to be believed: it is looked at alone.
                 let recogniser = recogniser.filter(|recogniser| recogniser.file_count > 0);
-                let place = index.and_then(|index| Some(self.helper.as_ref()?.folder(index)));
+                let place = index.and_then(|index| {
+                    Some(self.helper.as_ref()?.folder(index).hiding(subject.hides.clone()))
+                });
                 scan_one(subject, recogniser, place)
             })
             .collect();

@@ -6,6 +6,7 @@
 
 pub mod backups;
 mod hit;
+mod known;
 mod layer;
 mod listing;
 mod memory;
@@ -24,6 +25,7 @@ use futures_util::{StreamExt as _, future, stream};
 
 use self::{
     hit::Hit,
+    known::Known,
     spot::{Spot, VolumeFates},
     subject::Subject,
     volume::Contained,
@@ -61,8 +63,37 @@ impl Depth {
     }
 }
 
-/// Looks at everything that the plan touches.
+/// Looks at everything that the plan touches. A look into one place ends where it has found a user's data; see
+/// `beside`.
 pub async fn inspect(engine: &Engine, plan: &Plan, depth: Depth) -> Vec<Evidence> {
+    look(engine, plan, depth, &[]).await
+}
+
+/// Looks for what else lies where data was found: a backup of one database says nothing of another beside it.
+/// `found` is all that `inspect` has told; answered is what is not among it.
+pub async fn beside(
+    engine: &Engine,
+    plan: &Plan,
+    depth: Depth,
+    found: &[Evidence],
+    is_settled: impl Fn(&Evidence) -> bool,
+) -> Vec<Evidence> {
+    let settled: Vec<Known> =
+        found.iter().filter(|seen| is_settled(seen)).map(|s| Known::new(plan, s)).collect();
+    if settled.is_empty() {
+        return Vec::new();
+    }
+    let known: Vec<Known> = found.iter().map(|seen| Known::new(plan, seen)).collect();
+    let mut more = look(engine, plan, depth, &settled).await;
+    more.retain(|seen| {
+        // Files of no database were passed over before, too.
+        let counts = seen.engine.is_some() || matches!(seen.presence, Presence::Undetermined { .. });
+        counts && !known.contains(&Known::new(plan, seen))
+    });
+    more
+}
+
+async fn look(engine: &Engine, plan: &Plan, depth: Depth, settled: &[Known]) -> Vec<Evidence> {
     let fates: VolumeFates = plan.volumes.iter().map(|p| (p.volume.name.clone(), p.fate)).collect();
     let thorough = depth != Depth::Threatened;
     let touched: Vec<&PlannedContainer> =
@@ -71,7 +102,10 @@ pub async fn inspect(engine: &Engine, plan: &Plan, depth: Depth) -> Vec<Evidence
         async {
             // A panic there is a look that has told nothing: the engine is asked.
             let on_this_host = tokio::task::spawn_blocking(processes::by_container).await.unwrap_or_default();
-            let new = |planned| Subject::new(engine, planned, &fates, depth, &on_this_host);
+            let new = |planned| {
+                let hides = known::hidden_in(settled, planned);
+                Subject::new(engine, planned, &fates, depth, &on_this_host, hides)
+            };
             stream::iter(touched.iter().copied().map(new)).buffered(PARALLEL).collect().await
         },
         layer::Streams::open(engine, &touched, thorough),
@@ -88,7 +122,8 @@ pub async fn inspect(engine: &Engine, plan: &Plan, depth: Depth) -> Vec<Evidence
             })
             .map(|planned| (&planned.volume, planned.fate))
             .collect();
-        volume::unattached(engine, &alone, depth.search()).await
+        let hides = |volume: &str| known::hidden_in_volume(settled, volume);
+        volume::unattached(engine, &alone, depth.search(), hides).await
     })
     .await;
     once_per_volume(attached.into_iter().chain(unattached).collect())
@@ -192,9 +227,12 @@ async fn rest(subject: &Subject<'_>, first: FirstLook, layer: Option<layer::Scan
     });
     evidence.extend(settle_all(subject, more.clone()).await);
     hits.extend(more);
-    match memory::look(subject, &hits).await {
-        Ok(found) => evidence.extend(found),
-        Err(error) => evidence.push(unreadable(subject, &error.to_string())),
+    // What the earlier look has explained it has compared with the servers' memory, too.
+    if subject.hides.is_none() {
+        match memory::look(subject, &hits).await {
+            Ok(found) => evidence.extend(found),
+            Err(error) => evidence.push(unreadable(subject, &error.to_string())),
+        }
     }
     evidence
 }

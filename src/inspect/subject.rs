@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     docker::{
-        archive::{Place, WalkLimits},
+        archive::{Hides, Place, WalkLimits},
         engine::Engine,
         processes::Running,
     },
@@ -32,6 +32,8 @@ pub(super) struct Subject<'a> {
     pub(super) thorough: bool,
     /// How far to search a volume that nothing has explained.
     pub(super) search: WalkLimits,
+    /// What an earlier look has explained.
+    pub(super) hides: Option<Hides>,
     replies: Mutex<HashMap<&'static str, Reply>>,
 }
 
@@ -42,6 +44,7 @@ impl<'a> Subject<'a> {
         fates: &'a VolumeFates,
         depth: Depth,
         on_this_host: &HashMap<String, Running>,
+        hides: Option<Hides>,
     ) -> Self {
         let id = &planned.container.id;
         let Running { processes, shares_memory } = match on_this_host.get(id) {
@@ -53,7 +56,8 @@ impl<'a> Subject<'a> {
             }
         };
         let (thorough, search) = (depth != Depth::Threatened, depth.search());
-        Self { engine, planned, fates, processes, shares_memory, thorough, search, replies: Mutex::default() }
+        let replies = Mutex::default();
+        Self { engine, planned, fates, processes, shares_memory, thorough, search, hides, replies }
     }
 
     pub(super) fn runs(&self) -> bool {
@@ -69,7 +73,7 @@ impl<'a> Subject<'a> {
     }
 
     pub(super) fn root(&self) -> Place {
-        Place::new(self.engine, &self.planned.container.id, "/")
+        Place::new(self.engine, &self.planned.container.id, "/").hiding(self.hides.clone())
     }
 
     pub(super) fn spot(&self, path: &str) -> Spot {

@@ -14,8 +14,14 @@ use crate::{
         archive::{Entry, EntryKind, walk_tar},
         exec::Exec,
     },
-    engines::{self, recognise::Recogniser},
-    model::{container::MountKind, plan::Ending},
+    engines::{
+        self,
+        recognise::{Recogniser, is_tool_cache},
+    },
+    model::{
+        container::{MountKind, is_within},
+        plan::Ending,
+    },
 };
 
 const TIME_LIMIT: Duration = Duration::from_secs(5);
@@ -54,10 +60,8 @@ pub(super) async fn look(subject: &Subject<'_>) -> Vec<(Spot, Result<Vec<Hit>, S
         let listed = list(subject, &folder).await;
         let hits = match listed {
             Ok(recogniser) => Ok(hits(recogniser, &folder, &spot)),
-            // A folder that nobody expects a database in is not worth a block because it has no `tar`.
-            Err(_)
-                if !candidates.iter().any(|c| crate::model::container::is_within(&c.directory, &folder)) =>
-            {
+            // A folder for scratch files is not worth a block because there is no `tar`.
+            Err(_) if is_scratch(&folder) && !candidates.iter().any(|c| is_within(&c.directory, &folder)) => {
                 Ok(Vec::new())
             }
             Err(cause) => Err(cause),
@@ -65,6 +69,13 @@ pub(super) async fn look(subject: &Subject<'_>) -> Vec<(Spot, Result<Vec<Hit>, S
         found.push((spot, hits));
     }
     found
+}
+
+/// Whether programs put into a folder what is of no use once they have ended. Any other folder was made memory by
+/// somebody who keeps something there.
+fn is_scratch(folder: &str) -> bool {
+    const FOLDERS: &[&str] = &["/tmp", "/var/tmp", "/run", "/var/run", "/var/cache", "/var/log", "/var/lock"];
+    is_tool_cache(&format!("{folder}/")) || FOLDERS.iter().any(|scratch| is_within(folder, scratch))
 }
 
 fn hits(recogniser: Recogniser, folder: &str, spot: &Spot) -> Vec<Hit> {
@@ -105,6 +116,10 @@ async fn list(subject: &Subject<'_>, folder: &str) -> Result<Recogniser, String>
                 // Of an unknown size and so never taken for empty.
                 let entry = Entry { path, kind: EntryKind::File, size: 1, modified: None, head: Vec::new() };
                 recogniser.see(as_seen(&entry));
+            }
+            // By their names alone, single files cannot be told from databases.
+            if recogniser.file_count > 0 && !recogniser.has_certain_data() {
+                return Err(format!("{folder} is in memory, and its files could not be read: {cause}"));
             }
             Ok(recogniser)
         }

@@ -5,7 +5,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use super::{hit::Hit, listing, settle, spot::Spot, subject::Subject};
 use crate::{
     docker::{
-        archive::{Place, WalkLimits},
+        archive::{Hides, Place, WalkLimits},
         dial::EngineError,
         engine::Engine,
         scratch::{Helper, Sight},
@@ -196,6 +196,7 @@ pub(super) async fn unattached(
     engine: &Engine,
     volumes: &[(&Volume, Fate)],
     limits: WalkLimits,
+    hides: impl Fn(&str) -> Option<Hides>,
 ) -> Vec<Evidence> {
     if volumes.is_empty() {
         return Vec::new();
@@ -211,9 +212,9 @@ pub(super) async fn unattached(
             return volumes.iter().map(|(volume, fate)| one_unseen(volume, *fate, &cause)).collect();
         }
     };
-    let helper_ref = &helper;
+    let (helper_ref, hides) = (&helper, &hides);
     let looks = volumes.iter().enumerate().map(|(index, (volume, fate))| async move {
-        let place = helper_ref.volume(index);
+        let place = helper_ref.volume(index).hiding(hides(&volume.name));
         let spot = volume_spot(volume, *fate);
         let target = TargetRef::of_volume(&volume.name, &volume.labels);
         match search(&place, "/", &spot, limits).await {

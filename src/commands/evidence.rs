@@ -1,0 +1,29 @@
+//! What is there, and what backs it up.
+
+use super::app::App;
+use crate::{
+    inspect::{self, Depth},
+    model::{
+        coverage::CoverageStatus,
+        evidence::{Evidence, Presence},
+        plan::{Fate, Plan},
+    },
+    settings::Settings,
+};
+
+/// Looks at everything that the plan touches, and for backups of it. Where a backup lets data go, what lies beside
+/// that data is looked at, too: the backup is not of it.
+pub(super) async fn gather(app: &App, settings: &Settings, plan: &Plan, depth: Depth) -> Vec<Evidence> {
+    let mut evidence = inspect::inspect(&app.engine, plan, depth).await;
+    settings.cover(app, plan, &mut evidence).await;
+    let is_settled = |seen: &Evidence| {
+        let counts = depth == Depth::Everything || seen.fate >= Fate::Detached;
+        counts && seen.presence == Presence::Found && seen.coverage.status == CoverageStatus::Covered
+    };
+    let more = inspect::beside(&app.engine, plan, depth, &evidence, is_settled).await;
+    if !more.is_empty() {
+        evidence.extend(more);
+        settings.cover(app, plan, &mut evidence).await;
+    }
+    evidence
+}
