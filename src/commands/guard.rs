@@ -31,7 +31,8 @@ use crate::{
     },
     report::{
         document::{Document, SCHEMA_VERSION, Who, plan_rows},
-        text, words,
+        text,
+        words::{self, quoted},
     },
     settings::{Settings, place},
     store::codes,
@@ -368,15 +369,6 @@ fn is_as_typed(parsed: &Parsed, app: &App) -> bool {
         && !matches!(parsed.operation, Operation::Unjudged { .. })
 }
 
-/// A word as a shell takes it back.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", clean(word).replace('\'', r"'\''"))
-}
-
 impl Case<'_> {
     /// What blocks: the evidence of findings that nobody accepted.
     fn at_risk(&self) -> Vec<&Evidence> {
@@ -671,18 +663,5 @@ impl Case<'_> {
             self.print_document(exit).await;
         }
         Ok(exit)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn words_come_back_from_a_shell_as_they_were() {
-        assert_eq!(quoted("shop-db-1"), "shop-db-1");
-        assert_eq!(quoted("a b"), "'a b'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted(""), "''");
     }
 }

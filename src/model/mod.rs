@@ -8,4 +8,5 @@ pub mod manifest;
 pub mod operation;
 pub mod plan;
 pub mod policy;
+pub mod swarm;
 pub mod verdict;
