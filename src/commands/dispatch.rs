@@ -105,7 +105,7 @@ async fn run_command(
             };
             let app = || App::new(ui, globals.clone(), environment.clone(), cancellation.clone());
             return match command {
-                OwnCommand::Audit(arguments) => audit::run(&app()?, &arguments).await,
+                OwnCommand::Audit(arguments) => audit::run(app()?, &arguments).await,
                 OwnCommand::Snapshot(arguments) => {
                     snapshot::snapshot(&app()?, &arguments, &mut std::io::stdout()).await
                 }

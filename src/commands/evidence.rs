@@ -2,7 +2,7 @@
 
 use super::app::App;
 use crate::{
-    inspect::{self, Depth},
+    inspect::{self, Counter, Depth},
     model::{
         coverage::CoverageStatus,
         evidence::{Evidence, Presence},
@@ -13,8 +13,14 @@ use crate::{
 
 /// Looks at everything that the plan touches, and for backups of it. Where a backup lets data go, what lies beside
 /// that data is looked at, too: the backup is not of it.
-pub(super) async fn gather(app: &App, settings: &Settings, plan: &Plan, depth: Depth) -> Vec<Evidence> {
-    let mut evidence = inspect::inspect(&app.engine, plan, depth).await;
+pub(super) async fn gather(
+    app: &App,
+    settings: &Settings,
+    plan: &Plan,
+    depth: Depth,
+    counter: &Counter,
+) -> Vec<Evidence> {
+    let mut evidence = inspect::counted(&app.engine, plan, depth, counter).await;
     settings.cover(app, plan, &mut evidence).await;
     let is_settled = |seen: &Evidence| {
         let counts = depth == Depth::Everything || seen.fate >= Fate::Detached;

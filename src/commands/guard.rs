@@ -15,7 +15,7 @@ use crate::{
     act::{events::Watch, handover, prune},
     cancel::Cancellation,
     exit::Exit,
-    inspect::Depth,
+    inspect::{Counter, Depth},
     judge::{self, Judgement, loss_name},
     model::{
         coverage::CoverageStatus,
@@ -32,7 +32,8 @@ use crate::{
     },
     report::{
         document::{Document, SCHEMA_VERSION, Who, plan_rows},
-        text, words,
+        text,
+        words::{self, quoted},
     },
     settings::{Settings, place},
     store::codes,
@@ -186,7 +187,7 @@ async fn judged<'a>(
     }
     let kept = kept.in_the_way(&plan);
     let settings = Settings::load_for(app, &plan)?;
-    let evidence = evidence::gather(app, &settings, &plan, Depth::Threatened).await;
+    let evidence = evidence::gather(app, &settings, &plan, Depth::Threatened, &Counter::default()).await;
     let accepted = parsed.own.accept_loss.as_slice();
     let mut judgement = judge::judge(&plan, &evidence, |seen| settings.stance(&plan, seen, accepted));
     for target in &kept {
@@ -369,15 +370,6 @@ fn is_as_typed(parsed: &Parsed, app: &App) -> bool {
     parsed.is_guard_door
         && app.environment.get(VARIABLE).is_some()
         && !matches!(parsed.operation, Operation::Unjudged { .. })
-}
-
-/// A word as a shell takes it back.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", clean(word).replace('\'', r"'\''"))
 }
 
 impl Case<'_> {
@@ -705,18 +697,5 @@ impl Case<'_> {
             self.print_document(exit).await;
         }
         Ok(exit)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn words_come_back_from_a_shell_as_they_were() {
-        assert_eq!(quoted("shop-db-1"), "shop-db-1");
-        assert_eq!(quoted("a b"), "'a b'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted(""), "''");
     }
 }

@@ -13,7 +13,6 @@ use serde_json::Value;
 
 use super::{
     app::{App, Failure},
-    guard::quoted,
     prompt,
     protect::Kept,
     recover::{look, service},
@@ -36,7 +35,10 @@ use crate::{
         journal::Event,
         manifest::EngineHost,
     },
-    report::{diff, text, words::short},
+    report::{
+        diff, text,
+        words::{quoted, short},
+    },
     ui::{Paint, clean},
 };
 

@@ -9,7 +9,6 @@ use serde::Serialize;
 
 use super::{
     app::{App, Failure},
-    guard::quoted,
     project::Project,
     protect::Kept,
     save::{self, open_store},
@@ -38,7 +37,7 @@ use crate::{
     report::{
         document::{EngineRef, SCHEMA_VERSION},
         text,
-        words::{ago, count, short},
+        words::{ago, count, quoted, short},
     },
     settings::place,
     store::{Store, journal},

@@ -155,6 +155,24 @@ impl Place {
         Ok(self.stat(path).await?.is_some())
     }
 
+    /// Whether a path seems to exist, for half the price of `exists`: a container that is gone has no paths, so
+    /// whoever finds nothing asks `confirm` at the end, once for many paths.
+    ///
+    /// # Errors
+    /// Where the engine does not answer.
+    pub async fn seems_there(&self, path: &str) -> Result<bool, EngineError> {
+        self.engine.transport.answers(&self.url(path)).await
+    }
+
+    /// Makes sure that the container is still there, so that what did not seem to be there is not.
+    ///
+    /// # Errors
+    /// Where the container is gone or the engine does not answer.
+    pub async fn confirm(&self) -> Result<(), EngineError> {
+        let root = Self { base: String::new(), ..self.clone() };
+        root.stat("/").await.map(|_there| ())
+    }
+
     /// The first bytes of a regular file, at most `limit`; `None` where there is no regular file.
     ///
     /// # Errors

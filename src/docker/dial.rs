@@ -170,6 +170,20 @@ impl Transport {
         }
     }
 
+    /// Whether a path answers with success, by one request alone. Where it does not, the path may be missing, or
+    /// the container.
+    ///
+    /// # Errors
+    /// Where the engine does not answer.
+    pub async fn answers(&self, path: &str) -> Result<bool, EngineError> {
+        let response = self.inner.get(Method::HEAD, path, Some(self.inner.limit)).await?;
+        match response.status() {
+            StatusCode::NOT_FOUND => Ok(false),
+            status if status.is_success() => Ok(true),
+            _ => Ok(self.head(path).await?.is_some()),
+        }
+    }
+
     /// Sends JSON and reads what comes back; `Null` where nothing does. Without a limit it waits for as long
     /// as the engine works.
     ///

@@ -17,5 +17,6 @@ pub mod globals;
 pub mod processes;
 pub mod program;
 pub mod scratch;
+pub mod swarm;
 pub mod tar_stream;
 pub mod unchanged;

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::{StreamExt as _, future, stream};
 
 use super::{
     hit::Hit,
@@ -26,79 +26,139 @@ use crate::{
 /// Up to this many bytes a layer is streamed; a larger one is listed by `/changes` first, which costs a
 /// second but not a second per 300 MB.
 const STREAM_BYTES: u64 = 256 << 20;
-/// Up to this many bytes all layers are streamed at once.
+/// Up to this many bytes a layer is small. Larger ones are mostly explained by the first look.
+const SMALL_BYTES: u64 = 4 << 20;
+/// As many small layers, and bytes of them, are streamed at once: the engine mounts all of them for it.
+const TOGETHER: usize = 64;
 const TOGETHER_BYTES: u64 = 32 << 20;
 const STREAM_LIMITS: WalkLimits = WalkLimits { bytes: 1 << 30, time: Duration::from_secs(20) };
 /// Files of one layer that are opened for their first bytes.
 const MAX_OPENED: usize = 4000;
 const PARALLEL: usize = 16;
+/// Helpers that are made, and read, at once.
+const PARALLEL_HELPERS: usize = 4;
 
 /// The databases in one layer, or why they cannot be known.
 pub(super) type Scanned = Result<Vec<Hit>, String>;
 
-/// A helper container through which small layers can be streamed.
-pub(super) struct Streams {
-    helper: Option<Helper>,
+/// Layers of some containers, and the helper container through which they can be streamed.
+struct Group {
+    helper: Helper,
     /// By container, which of the helper's folders is its layer.
     folders: HashMap<String, usize>,
-    /// The size of all of them.
-    bytes: u64,
+}
+
+/// Helpers for the layers that are small enough to be streamed.
+pub(super) struct Streams {
+    engine: Engine,
+    groups: Vec<Group>,
 }
 
 impl Streams {
-    /// Makes one helper for all layers that may have to be streamed. It is made while the first rung of the
-    /// ladder is still at work, as it takes as long.
+    /// Makes helpers for all small layers that may have to be streamed. They are made while the first rung of
+    /// the ladder is still at work, as they take as long.
     pub(super) async fn open(engine: &Engine, containers: &[&PlannedContainer], thorough: bool) -> Self {
-        let mut sight = Sight::default();
-        let mut folders = HashMap::new();
-        let mut bytes = 0;
-        for planned in containers.iter().filter(|planned| thorough || planned.fate == Fate::Destroyed) {
-            if let Some(folder) = streamed_folder(&planned.container) {
-                folders.insert(planned.container.id.clone(), sight.folders.len());
-                sight.folders.push(folder);
-                bytes += planned.container.size_rw.unwrap_or(0);
-            }
-        }
-        // Without a helper (the engine's folder may be out of reach) `/changes` tells the same, later.
-        let helper = if folders.is_empty() { None } else { Helper::create(engine, &sight).await.ok() };
-        Self { helper, folders, bytes }
+        let goes = |planned: &&&PlannedContainer| thorough || planned.fate == Fate::Destroyed;
+        let containers = containers.iter().filter(goes).map(|planned| &planned.container);
+        let small: Vec<_> = containers.filter(|container| is_small(container)).collect();
+        Self { engine: engine.clone(), groups: groups(engine, &small).await }
     }
 
-    /// Scans the layers of several containers at once, and lets go of the helper.
-    pub(super) async fn scan(self, subjects: &[&Subject<'_>]) -> Vec<Scanned> {
+    /// Scans the layers of several containers at once.
+    pub(super) async fn scan(&self, subjects: &[&Subject<'_>]) -> Vec<Scanned> {
+        let containers = subjects.iter().map(|subject| &subject.planned.container);
+        let large: Vec<_> = containers.filter(|container| !is_small(container)).collect();
+        let large = groups(&self.engine, &large).await;
+        let together = self.groups.iter().map(|group| group.together(subjects));
         // Of what an earlier look has explained each container has its own.
         let whole = subjects.iter().all(|subject| subject.hides.is_none());
-        let mut listed = if whole { self.together(subjects.len()).await } else { Vec::new() };
+        let listed: Vec<HashMap<String, Recogniser>> = match whole {
+            true => stream::iter(together).buffered(PARALLEL_HELPERS).collect().await,
+            false => Vec::new(),
+        };
+        let mut listed: HashMap<String, Recogniser> = listed.into_iter().flatten().collect();
+        let place = |id: &str| {
+            let mut groups = self.groups.iter().chain(&large);
+            groups.find_map(|group| Some(group.helper.folder(*group.folders.get(id)?)))
+        };
         let scans: Vec<_> = subjects
             .iter()
             .map(|subject| {
-                let index = self.folders.get(&subject.planned.container.id).copied();
-                let recogniser = index.and_then(|index| listed.get_mut(index).map(std::mem::take));
+                let id = &subject.planned.container.id;
                 // A layer with bytes in it and no file is not to be believed: it is looked at alone.
-                let recogniser = recogniser.filter(|recogniser| recogniser.file_count > 0);
-                let place = index.and_then(|index| {
-                    Some(self.helper.as_ref()?.folder(index).hiding(subject.hides.clone()))
-                });
+                let recogniser = listed.remove(id).filter(|recogniser| recogniser.file_count > 0);
+                let place = place(id).map(|place| place.hiding(subject.hides.clone()));
                 scan_one(subject, recogniser, place)
             })
             .collect();
         let scanned = stream::iter(scans).buffered(PARALLEL).collect().await;
-        if let Some(helper) = self.helper {
-            helper.remove_later();
-        }
+        let_go(large);
         scanned
     }
 
-    /// All layers in one walk, where they are small; none where each is better looked at alone.
-    async fn together(&self, wanted: usize) -> Vec<Recogniser> {
-        match &self.helper {
-            Some(helper) if wanted > 1 && self.bytes <= TOGETHER_BYTES => {
-                let listed = listing::of_each(&helper.folders(), self.folders.len(), STREAM_LIMITS).await;
-                listed.ok().flatten().unwrap_or_default()
-            }
-            _ => Vec::new(),
+    /// Lets go of the helpers.
+    pub(super) fn close(self) {
+        let_go(self.groups);
+    }
+}
+
+fn let_go(groups: Vec<Group>) {
+    for group in groups {
+        group.helper.remove_later();
+    }
+}
+
+/// Helpers for the layers of these containers, where they can be streamed. Without a helper (the engine's folder
+/// may be out of reach) `/changes` tells the same, later.
+async fn groups(engine: &Engine, containers: &[&Container]) -> Vec<Group> {
+    let mut layers: Vec<(&Container, String)> =
+        containers.iter().filter_map(|container| Some((*container, streamed_folder(container)?))).collect();
+    layers.sort_by_key(|(container, _)| container.size_rw);
+    let mut plans: Vec<(u64, Sight, HashMap<String, usize>)> = Vec::new();
+    for (container, folder) in layers {
+        let bytes = container.size_rw.unwrap_or(0);
+        let has_room = plans.last().is_some_and(|(together, sight, _)| {
+            sight.folders.len() < TOGETHER && (together + bytes <= TOGETHER_BYTES || bytes > SMALL_BYTES)
+        });
+        if !has_room {
+            plans.push(Default::default());
+        }
+        if let Some((together, sight, folders)) = plans.last_mut() {
+            *together += bytes;
+            folders.insert(container.id.clone(), sight.folders.len());
+            sight.folders.push(folder);
         }
     }
+    let made = plans.into_iter().map(|(_, sight, folders)| async move {
+        let helper = Helper::create(engine, &sight).await.ok()?;
+        Some(Group { helper, folders })
+    });
+    stream::iter(made).buffered(PARALLEL_HELPERS).filter_map(future::ready).collect().await
+}
+
+impl Group {
+    /// The wanted layers of this group in one walk, by container; none where each is better looked at alone.
+    async fn together(&self, wanted: &[&Subject<'_>]) -> HashMap<String, Recogniser> {
+        let wanted: Vec<&Container> = wanted
+            .iter()
+            .map(|subject| &subject.planned.container)
+            .filter(|container| self.folders.contains_key(&container.id))
+            .collect();
+        if wanted.len() < 2 {
+            return HashMap::new();
+        }
+        let listed = listing::of_each(&self.helper.folders(), self.folders.len(), STREAM_LIMITS).await;
+        let mut listed = listed.ok().flatten().unwrap_or_default();
+        let take = |container: &Container| {
+            let recogniser = listed.get_mut(*self.folders.get(&container.id)?).map(std::mem::take)?;
+            Some((container.id.clone(), recogniser))
+        };
+        wanted.into_iter().filter_map(take).collect()
+    }
+}
+
+fn is_small(container: &Container) -> bool {
+    container.size_rw.is_some_and(|size| size <= SMALL_BYTES)
 }
 
 /// The layer's folder, where streaming it is the cheaper way.

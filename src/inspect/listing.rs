@@ -16,6 +16,8 @@ use crate::{
 
 /// For places where a hint says that something is: a look, not a search.
 pub(super) const QUICK: WalkLimits = WalkLimits { bytes: 64 << 20, time: Duration::from_secs(2) };
+/// For places that are mostly small: one request, where looks at what is expected are many.
+pub(super) const GLANCE: WalkLimits = WalkLimits { bytes: 1 << 20, time: Duration::from_secs(2) };
 /// For places that the command takes away and nothing has explained. Past it they are undetermined.
 pub(super) const SEARCH: WalkLimits = WalkLimits { bytes: 8 << 30, time: Duration::from_secs(20) };
 

@@ -19,7 +19,10 @@ mod subject;
 mod tmpfs;
 mod volume;
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use futures_util::{StreamExt as _, future, stream};
 
@@ -63,10 +66,24 @@ impl Depth {
     }
 }
 
+/// How far a look has come, for whoever shows it.
+#[derive(Debug, Default)]
+pub struct Counter {
+    /// Containers to look at.
+    pub all: AtomicUsize,
+    /// Those that were looked at.
+    pub done: AtomicUsize,
+}
+
 /// Looks at everything that the plan touches. A look into one place ends where it has found a user's data; see
 /// `beside`.
 pub async fn inspect(engine: &Engine, plan: &Plan, depth: Depth) -> Vec<Evidence> {
-    look(engine, plan, depth, &[]).await
+    counted(engine, plan, depth, &Counter::default()).await
+}
+
+/// As `inspect`; the counter tells how far it is.
+pub async fn counted(engine: &Engine, plan: &Plan, depth: Depth, counter: &Counter) -> Vec<Evidence> {
+    look(engine, plan, depth, counter, &[]).await
 }
 
 /// Looks for what else lies where data was found: a backup of one database says nothing of another beside it.
@@ -84,7 +101,7 @@ pub async fn beside(
         return Vec::new();
     }
     let known: Vec<Known> = found.iter().map(|seen| Known::new(plan, seen)).collect();
-    let mut more = look(engine, plan, depth, &settled).await;
+    let mut more = look(engine, plan, depth, &Counter::default(), &settled).await;
     more.retain(|seen| {
         // Files of no database were passed over before, too.
         let counts = seen.engine.is_some() || matches!(seen.presence, Presence::Undetermined { .. });
@@ -93,25 +110,28 @@ pub async fn beside(
     more
 }
 
-async fn look(engine: &Engine, plan: &Plan, depth: Depth, settled: &[Known]) -> Vec<Evidence> {
+async fn look(
+    engine: &Engine,
+    plan: &Plan,
+    depth: Depth,
+    counter: &Counter,
+    settled: &[Known],
+) -> Vec<Evidence> {
     let fates: VolumeFates = plan.volumes.iter().map(|p| (p.volume.name.clone(), p.fate)).collect();
     let thorough = depth != Depth::Threatened;
     let touched: Vec<&PlannedContainer> =
         plan.containers.iter().filter(|p| thorough || is_touched(p, &fates)).collect();
-    let (subjects, streams): (Vec<Subject<'_>>, _) = future::join(
-        async {
-            // A panic there is a look that has told nothing: the engine is asked.
-            let on_this_host = tokio::task::spawn_blocking(processes::by_container).await.unwrap_or_default();
-            let new = |planned| {
-                let hides = known::hidden_in(settled, planned);
-                Subject::new(engine, planned, &fates, depth, &on_this_host, hides)
-            };
-            stream::iter(touched.iter().copied().map(new)).buffered(PARALLEL).collect().await
-        },
-        layer::Streams::open(engine, &touched, thorough),
-    )
-    .await;
-    let (attached, unattached) = future::join(containers(&subjects, streams), async {
+    // A panic there is a look that has told nothing: the engine is asked.
+    let on_this_host = tokio::task::spawn_blocking(processes::by_container).await.unwrap_or_default();
+    let new = |planned| {
+        let hides = known::hidden_in(settled, planned);
+        Subject::new(engine, planned, &fates, depth, &on_this_host, hides)
+    };
+    let subjects: Vec<Subject<'_>> =
+        stream::iter(touched.iter().copied().map(new)).buffered(PARALLEL).collect().await;
+    counter.all.fetch_add(subjects.len(), Ordering::Relaxed);
+    let streams = layer::Streams::open(engine, &touched, thorough);
+    let (attached, unattached) = future::join(containers(&subjects, streams, counter), async {
         let mounted = mounted_volumes(&touched);
         let alone: Vec<(&Volume, Fate)> = plan
             .volumes
@@ -145,17 +165,40 @@ fn mounted_volumes<'a>(touched: &[&'a PlannedContainer]) -> HashSet<&'a str> {
 }
 
 /// The rungs of the ladder, each for all containers at once.
-async fn containers(subjects: &[Subject<'_>], streams: layer::Streams) -> Vec<Evidence> {
-    let probed = stream::iter(subjects.iter().map(first_look)).buffered(PARALLEL).collect::<Vec<_>>().await;
-    let unexplained: Vec<usize> =
-        (0..subjects.len()).filter(|&index| layer_needs_scan(&subjects[index], &probed[index])).collect();
-    let to_scan: Vec<&Subject<'_>> = unexplained.iter().map(|&index| &subjects[index]).collect();
+async fn containers(
+    subjects: &[Subject<'_>],
+    streams: impl Future<Output = layer::Streams>,
+    counter: &Counter,
+) -> Vec<Evidence> {
+    let probes = stream::iter(subjects.iter().map(probe)).buffered(PARALLEL).collect::<Vec<_>>();
+    let (probed, streams) = future::join(probes, streams).await;
+    // Layers in which nothing is where it is expected are listed while the servers of the others are asked.
+    let in_layer =
+        |look: &FirstLook| look.hits.iter().any(|hit| hit.spot.location == Location::WritableLayer);
+    let is_scanned: Vec<bool> = subjects
+        .iter()
+        .zip(&probed)
+        .map(|(subject, look)| !in_layer(look) && layer_needs_scan(subject, look))
+        .collect();
+    let settled = subjects.iter().zip(probed).map(|(subject, look)| settled(subject, look));
+    let settled = stream::iter(settled).buffered(PARALLEL).collect::<Vec<_>>();
+    let at = |wanted: &dyn Fn(usize) -> bool| -> Vec<usize> {
+        (0..subjects.len()).filter(|&index| wanted(index)).collect()
+    };
     let mut layers: Vec<Option<layer::Scanned>> = subjects.iter().map(|_| None).collect();
-    for (index, scanned) in unexplained.iter().zip(streams.scan(&to_scan).await) {
-        layers[*index] = Some(scanned);
+    let early = at(&|index| is_scanned[index]);
+    let (looked, scanned) = future::join(settled, streams.scan(&pick(subjects, &early))).await;
+    let late = at(&|index| !is_scanned[index] && layer_needs_scan(&subjects[index], &looked[index]));
+    let scanned_late = streams.scan(&pick(subjects, &late)).await;
+    streams.close();
+    for (index, scanned) in early.into_iter().zip(scanned).chain(late.into_iter().zip(scanned_late)) {
+        layers[index] = Some(scanned);
     }
-    let rest =
-        subjects.iter().zip(probed).zip(layers).map(|((subject, first), layer)| rest(subject, first, layer));
+    let rest = subjects.iter().zip(looked).zip(layers).map(async |((subject, first), layer)| {
+        let found = rest(subject, first, layer).await;
+        counter.done.fetch_add(1, Ordering::Relaxed);
+        found
+    });
     stream::iter(rest).buffered(PARALLEL).collect::<Vec<_>>().await.into_iter().flatten().collect()
 }
 
@@ -165,8 +208,12 @@ struct FirstLook {
     evidence: Vec<Evidence>,
 }
 
-/// Where the databases are expected, and what the servers hold in memory.
-async fn first_look(subject: &Subject<'_>) -> FirstLook {
+fn pick<'s, 'a>(subjects: &'s [Subject<'a>], indices: &[usize]) -> Vec<&'s Subject<'a>> {
+    indices.iter().map(|&index| &subjects[index]).collect()
+}
+
+/// Where the databases are expected.
+async fn probe(subject: &Subject<'_>) -> FirstLook {
     let mut evidence = Vec::new();
     let hits = probe::probe(subject).await.unwrap_or_else(|error| {
         evidence.push(unreadable(subject, &error.to_string()));
@@ -174,10 +221,15 @@ async fn first_look(subject: &Subject<'_>) -> FirstLook {
     });
     // An unchanged layer shows the image's own files.
     let unchanged = subject.planned.container.size_rw == Some(0);
-    let hits: Vec<Hit> =
+    let hits =
         hits.into_iter().filter(|hit| !(unchanged && hit.spot.location == Location::WritableLayer)).collect();
-    evidence.extend(settle_all(subject, hits.clone()).await);
     FirstLook { hits, evidence }
+}
+
+/// What is in them, and what the servers hold in memory.
+async fn settled(subject: &Subject<'_>, mut look: FirstLook) -> FirstLook {
+    look.evidence.extend(settle_all(subject, look.hits.clone()).await);
+    look
 }
 
 fn layer_needs_scan(subject: &Subject<'_>, first: &FirstLook) -> bool {
@@ -205,7 +257,9 @@ async fn rest(subject: &Subject<'_>, first: FirstLook, layer: Option<layer::Scan
     let spots = volume::unexplained(subject, explained);
     let root = subject.root();
     for spot in spots {
-        match volume::search(&root, &spot.root, &spot, subject.search).await {
+        // What stays is worth a look, and no search of minutes.
+        let limits = if spot.is_at_risk() { subject.search } else { listing::QUICK };
+        match volume::search(&root, &spot.root, &spot, limits).await {
             Contained::Databases(found) => more.extend(found),
             Contained::Nothing => {}
             Contained::Files { count, bytes, newest } => {

@@ -25,6 +25,9 @@ pub(super) async fn probe(subject: &Subject<'_>) -> Result<Vec<Hit>, EngineError
     });
     let looked: Vec<Result<Option<Hit>, EngineError>> =
         stream::iter(looks).buffered(PARALLEL).collect().await;
+    if looked.iter().any(|look| matches!(look, Ok(None))) {
+        subject.root().confirm().await?;
+    }
     let mut hits: Vec<Hit> = Vec::new();
     for hit in looked {
         let Some(hit) = hit? else { continue };
@@ -52,19 +55,19 @@ async fn hit(subject: &Subject<'_>, candidate: Candidate) -> Result<Hit, EngineE
     })
 }
 
-/// Whether one of the kind's signatures is whole in the directory.
+/// Whether one of the kind's signatures seems whole in the directory.
 async fn is_there(subject: &Subject<'_>, candidate: &Candidate) -> Result<bool, EngineError> {
     let root = subject.root();
     for signature in signatures(candidate.kind) {
         if signature.iter().all(|pattern| is_literal(pattern)) {
             let mut whole = true;
             for pattern in *signature {
-                whole = whole && root.exists(&format!("{}/{pattern}", candidate.directory)).await?;
+                whole = whole && root.seems_there(&format!("{}/{pattern}", candidate.directory)).await?;
             }
             if whole {
                 return Ok(true);
             }
-        } else if root.exists(&candidate.directory).await? {
+        } else if root.seems_there(&candidate.directory).await? {
             let listing = listing::of(&root, &candidate.directory, listing::QUICK).await?;
             let found = listing.recogniser.finish();
             if found.iter().any(|found| found.kind.id == candidate.kind.id && found.path.is_empty()) {

@@ -30,6 +30,8 @@ pub(super) struct Subject<'a> {
     pub(super) shares_memory: Option<bool>,
     /// Look into what survives, too, as an audit does.
     pub(super) thorough: bool,
+    /// Look for what nothing hints at in named volumes that stay, too.
+    pub(super) everything: bool,
     /// How far to search a volume that nothing has explained.
     pub(super) search: WalkLimits,
     /// What an earlier look has explained.
@@ -55,9 +57,18 @@ impl<'a> Subject<'a> {
                 Running { processes: engine.processes(id).await.unwrap_or_default(), shares_memory: None }
             }
         };
-        let (thorough, search) = (depth != Depth::Threatened, depth.search());
-        let replies = Mutex::default();
-        Self { engine, planned, fates, processes, shares_memory, thorough, search, hides, replies }
+        Self {
+            engine,
+            planned,
+            fates,
+            processes,
+            shares_memory,
+            thorough: depth != Depth::Threatened,
+            everything: depth == Depth::Everything,
+            search: depth.search(),
+            hides,
+            replies: Mutex::default(),
+        }
     }
 
     pub(super) fn runs(&self) -> bool {

@@ -23,6 +23,8 @@ use crate::{
 };
 
 const PARALLEL: usize = 16;
+/// Volumes of one helper: the engine mounts all of them for each look.
+const TOGETHER: usize = 64;
 
 /// What a place holds.
 pub(super) enum Contained {
@@ -40,16 +42,32 @@ pub(super) enum Contained {
 
 /// Searches a volume through a container or a helper that has it mounted at `path`.
 pub(super) async fn search(place: &Place, path: &str, spot: &Spot, limits: WalkLimits) -> Contained {
-    match full_where_expected(place, path, spot).await {
-        Ok(hits) if !hits.is_empty() => return Contained::Databases(hits),
-        // An empty data directory says nothing about what lies beside it.
-        Ok(_) => {}
-        Err(error) => return Contained::Unseen(format!("the volume could not be read: {error}")),
+    searched(place, path, spot, limits)
+        .await
+        .unwrap_or_else(|error| Contained::Unseen(format!("the volume could not be read: {error}")))
+}
+
+async fn searched(
+    place: &Place,
+    path: &str,
+    spot: &Spot,
+    limits: WalkLimits,
+) -> Result<Contained, EngineError> {
+    // Most are small, and one request tells all. What broke off may be one that is written to.
+    let small = listing::of(place, path, listing::GLANCE).await.ok();
+    if let Some(whole) = small.filter(listing::Listing::is_whole) {
+        return Ok(contained(place, path, spot, whole));
     }
-    let listing = match listing::of(place, path, limits).await {
-        Ok(listing) => listing,
-        Err(error) => return Contained::Unseen(format!("the volume could not be read: {error}")),
-    };
+    // An empty data directory says nothing about what lies beside it.
+    let full = full_where_expected(place, path, spot).await?;
+    if !full.is_empty() {
+        return Ok(Contained::Databases(full));
+    }
+    Ok(contained(place, path, spot, listing::of(place, path, limits).await?))
+}
+
+/// What a listing of a volume means.
+fn contained(place: &Place, path: &str, spot: &Spot, listing: listing::Listing) -> Contained {
     let whole = listing.is_whole();
     let seen = &listing.recogniser;
     let (count, bytes, newest) = (seen.file_count, seen.bytes, seen.newest);
@@ -89,7 +107,7 @@ async fn where_expected(place: &Place, path: &str, spot: &Spot) -> Result<Vec<Hi
     let base = path.trim_end_matches('/');
     let looks = EXPECTED_FOLDERS.iter().map(|folder| async move {
         let folder = format!("{base}{folder}");
-        Ok::<_, EngineError>((folder == base || place.exists(&folder).await?).then_some(folder))
+        Ok::<_, EngineError>((folder == base || place.seems_there(&folder).await?).then_some(folder))
     });
     let folders: Vec<Option<String>> = stream::iter(looks).buffered(PARALLEL).try_collect().await?;
     let pairs: Vec<(String, &'static Kind)> = folders
@@ -106,7 +124,7 @@ async fn where_expected(place: &Place, path: &str, spot: &Spot) -> Result<Vec<Hi
         for signature in kind.signatures.iter().filter(|signature| signature.iter().all(|p| is_literal(p))) {
             let mut whole = true;
             for pattern in *signature {
-                whole = whole && place.exists(&format!("{folder}/{pattern}")).await?;
+                whole = whole && place.seems_there(&format!("{folder}/{pattern}")).await?;
             }
             if whole {
                 return Ok(Some(Hit {
@@ -129,6 +147,7 @@ async fn where_expected(place: &Place, path: &str, spot: &Spot) -> Result<Vec<Hi
         // One kind per folder: MySQL's files fit MariaDB's more telling ones, too.
         hits.extend(hit?.filter(|hit: &Hit| !hits.iter().any(|known| known.path == hit.path)));
     }
+    place.confirm().await?;
     Ok(hits)
 }
 
@@ -186,21 +205,35 @@ pub(super) fn unexplained(subject: &Subject<'_>, explained: impl Fn(&Spot) -> bo
     mounts
         .filter(|mount| matches!(mount.kind, MountKind::AnonymousVolume | MountKind::NamedVolume))
         .map(|mount| subject.spot(&mount.destination))
-        .filter(|spot| spot.is_at_risk() || subject.thorough && spot.location == Location::AnonymousVolume)
+        .filter(|spot| {
+            spot.is_at_risk()
+                || subject.everything
+                || subject.thorough && spot.location == Location::AnonymousVolume
+        })
         .filter(|spot| !explained(spot))
         .collect()
 }
 
-/// Looks into volumes that no inspected container has mounted, with one helper for all.
+/// Looks into volumes that no inspected container has mounted, with one helper for many.
 pub(super) async fn unattached(
     engine: &Engine,
     volumes: &[(&Volume, Fate)],
     limits: WalkLimits,
     hides: impl Fn(&str) -> Option<Hides>,
 ) -> Vec<Evidence> {
-    if volumes.is_empty() {
-        return Vec::new();
+    let mut found = Vec::new();
+    for some in volumes.chunks(TOGETHER) {
+        found.extend(through_one_helper(engine, some, limits, &hides).await);
     }
+    found
+}
+
+async fn through_one_helper(
+    engine: &Engine,
+    volumes: &[(&Volume, Fate)],
+    limits: WalkLimits,
+    hides: &impl Fn(&str) -> Option<Hides>,
+) -> Vec<Evidence> {
     let sight = Sight {
         volumes: volumes.iter().map(|(volume, _)| volume.name.clone()).collect(),
         ..Sight::default()
@@ -212,7 +245,7 @@ pub(super) async fn unattached(
             return volumes.iter().map(|(volume, fate)| one_unseen(volume, *fate, &cause)).collect();
         }
     };
-    let (helper_ref, hides) = (&helper, &hides);
+    let helper_ref = &helper;
     let looks = volumes.iter().enumerate().map(|(index, (volume, fate))| async move {
         let place = helper_ref.volume(index).hiding(hides(&volume.name));
         let spot = volume_spot(volume, *fate);

@@ -241,6 +241,8 @@ pub mod label {
     pub const DEPENDS_ON: &str = "com.docker.compose.depends_on";
     pub const HOOK: &str = "com.docker.compose.hook";
     pub const VOLUME: &str = "com.docker.compose.volume";
+    /// The stack that a swarm's service was deployed with.
+    pub const STACK: &str = "com.docker.stack.namespace";
     pub const ANONYMOUS: &str = "com.docker.volume.anonymous";
     /// On every helper container, image and volume that we make; its value names the run.
     pub const HELPER: &str = "dbsafe.helper";

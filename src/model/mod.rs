@@ -11,4 +11,5 @@ pub mod origin;
 pub mod plan;
 pub mod policy;
 pub mod setup;
+pub mod swarm;
 pub mod verdict;

@@ -8,12 +8,11 @@ use super::{
 use crate::{
     docker::{engine::Engine, error::EngineError},
     model::{
-        container::ContainerSummary,
+        container::{ContainerSummary, label::STACK},
         operation::{SwarmRm, SwarmScope},
     },
 };
 
-const STACK: &str = "com.docker.stack.namespace";
 const SERVICE_NAME: &str = "com.docker.swarm.service.name";
 const SERVICE_ID: &str = "com.docker.swarm.service.id";
 const TASK: &str = "com.docker.swarm.task.id";

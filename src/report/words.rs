@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use crate::ui::clean;
+
 /// `31 MB`, in powers of 1000 as docker shows sizes.
 #[must_use]
 pub fn size(bytes: u64) -> String {
@@ -64,6 +66,16 @@ pub fn short(name: &str) -> &str {
     if is_id { &name[..12] } else { name }
 }
 
+/// A word as a shell takes it back.
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", clean(word).replace('\'', r"'\''"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,5 +103,13 @@ mod tests {
             [count(1, "row"), count(0, "row"), count(1_234_567, "row")],
             ["1 row", "0 rows", "1,234,567 rows"]
         );
+    }
+
+    #[test]
+    fn words_come_back_from_a_shell_as_they_were() {
+        assert_eq!(quoted("shop-db-1"), "shop-db-1");
+        assert_eq!(quoted("a b"), "'a b'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
     }
 }
