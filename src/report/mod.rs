@@ -2,6 +2,7 @@
 
 pub mod diff;
 pub mod document;
+pub mod sarif;
 pub mod table;
 pub mod text;
 pub mod words;
