@@ -188,7 +188,9 @@ fn every_format_says_the_same_and_fits_its_schema() {
         "{found:?}"
     );
     let sarif = bench.lint(&["--format", "sarif"]).expect(0).json();
-    fits(&sarif, include_str!("fixtures/sarif/sarif-schema-2.1.0.json"));
+    // The published schema has a bracket too many in one pattern, which this validator refuses: escaped.
+    let schema = include_str!("fixtures/sarif/sarif-schema-2.1.0.json").replace("{2}]?$", "{2}\\\\]?$");
+    fits(&sarif, &schema);
     assert_eq!(sarif["runs"][0]["results"].as_array().unwrap().len(), number);
     let github = bench.lint(&["--format", "github"]).expect(0).stdout;
     assert_eq!(github.lines().count(), number);

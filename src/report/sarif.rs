@@ -173,7 +173,10 @@ mod tests {
     #[test]
     fn it_passes_the_published_schema() {
         let schema = include_str!("../../tests/fixtures/sarif/sarif-schema-2.1.0.json");
-        let schema: Value = serde_json::from_str(schema).unwrap();
+        // As published it has a bracket too many in the pattern of `run.language`, which this validator refuses; the
+        // same with the bracket escaped.
+        let schema = schema.replace("{2}]?$", "{2}\\\\]?$");
+        let schema: Value = serde_json::from_str(&schema).unwrap();
         let validator = jsonschema::validator_for(&schema).unwrap();
         let alert = Alert {
             check: "no-health-check",
