@@ -9,6 +9,7 @@ use crate::commands::{
     doctor::DoctorArgs,
     hooks::HooksArgs,
     journal::JournalArgs,
+    lint::LintArgs,
     man::ManArgs,
     migrate::MigrateArgs,
     protect::{ProtectArgs, UnprotectArgs},
@@ -59,11 +60,12 @@ Exit status: docker's own, or
   1   dbsafe failed and nothing was destroyed     2   the command line is not understood
   10  blocked: data is at risk                    11  blocked: it could not be determined
   12  a snapshot failed; nothing was destroyed
-  13  declined at the prompt                      14  audit --fail-on found something";
+  13  declined at the prompt                      14  audit or lint --fail-on found something";
 
 #[derive(Debug, Subcommand)]
 pub enum OwnCommand {
     Audit(AuditArgs),
+    Lint(LintArgs),
     Snapshot(SnapshotArgs),
     Snapshots(SnapshotsArgs),
     Restore(RestoreArgs),

@@ -2,9 +2,9 @@
 //!
 //! The data that flows: `argv → operation → plan (targets with their fates) → evidence → findings →
 //! verdict → action`. Who may import whom: `model` nothing of ours; `judge`, `engines`, `report` only
-//! `model`; `composefile` nothing of ours; `checks` also what `engines` describes; `plan` and `inspect` also the reading half of `docker`;
-//! `store` `model`; `act` all of those and the writing half of `docker`; `commands` composes.
-//! `tests/architecture.rs` enforces it.
+//! `model`; `composefile` nothing of ours; `checks` also what `engines` describes; `plan` and `inspect` also the
+//! reading half of `docker`; `store` `model`; `act` all of those and the writing half of `docker`; `commands`
+//! composes. `tests/architecture.rs` enforces it.
 
 pub mod act;
 pub mod cancel;

@@ -13,6 +13,7 @@ pub mod guard;
 mod hints;
 pub mod hooks;
 pub mod journal;
+pub mod lint;
 pub mod man;
 pub mod migrate;
 mod project;

@@ -242,7 +242,7 @@ impl Document {
                     Style { quoted_keys: entries.iter().any(|(key, _)| is_double_quoted(key)), ..style };
                 let new =
                     format!("{}: {}", render::flow_key(key, style), render::on_one_line(value, true, style));
-                self.into_brackets(node, &places, &new)
+                self.within_brackets(node, &places, &new)
             }
             Kind::Scalar { .. } if node.is_blank() => {
                 let (child, column) = self.below_blank(trail)?;
@@ -273,7 +273,7 @@ impl Document {
     }
 
     /// A new part behind the last one within brackets or braces.
-    fn into_brackets(
+    fn within_brackets(
         &self,
         node: &Node,
         parts: &[(usize, &Node)],
@@ -318,7 +318,7 @@ impl Document {
             Kind::List { items, .. } => {
                 let places: Vec<_> = items.iter().map(|item| (item.start, item)).collect();
                 let style = Style { quoted_keys: items.iter().any(is_double_quoted), ..style };
-                self.into_brackets(node, &places, &render::on_one_line(value, true, style))
+                self.within_brackets(node, &places, &render::on_one_line(value, true, style))
             }
             Kind::Map { .. } | Kind::Scalar { .. } => Err("it is no list"),
         }

@@ -252,8 +252,8 @@ fn what_is_no_yaml_is_an_error_with_its_place() {
 enum Tree {
     /// As it is written.
     Leaf(&'static str),
-    List(Vec<Tree>),
-    Map(Vec<(&'static str, Tree)>),
+    List(Vec<Self>),
+    Map(Vec<(&'static str, Self)>),
 }
 
 const LEAVES: &[&str] = &[
@@ -301,7 +301,7 @@ struct Writer {
 
 impl Writer {
     fn chance(&mut self, one_in: u8) -> bool {
-        self.choices.next().unwrap_or(1) % one_in == 0
+        self.choices.next().unwrap_or(1).is_multiple_of(one_in)
     }
 
     fn line_end(&mut self) {

@@ -176,7 +176,7 @@ fn is_plain(text: &str, in_flow: bool) -> bool {
         c.is_ascii_alphanumeric() || "_./@+-$=~%^() ".contains(c) || (!in_flow && "{},".contains(c))
     };
     let first = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '$');
-    let colons_bind = !text.ends_with(':') && !text.contains(": ") && !(in_flow && text.contains(':'));
+    let colons_bind = !(text.ends_with(':') || text.contains(": ") || in_flow && text.contains(':'));
     text.starts_with(first)
         && !text.ends_with(' ')
         && !text.contains(" #")

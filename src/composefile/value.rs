@@ -10,11 +10,11 @@ pub enum Value {
     /// A number, `true`, `false`: written as it is.
     Word(String),
     /// A list, an item a line.
-    List(Vec<Value>),
+    List(Vec<Self>),
     /// A list in brackets on one line, as for `test: ["CMD", "redis-cli", "ping"]`.
-    Row(Vec<Value>),
+    Row(Vec<Self>),
     /// A mapping, in this order.
-    Map(Vec<(String, Value)>),
+    Map(Vec<(String, Self)>),
 }
 
 impl Value {

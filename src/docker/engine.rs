@@ -130,6 +130,21 @@ impl Engine {
         }
     }
 
+    /// The names that an image has here, as `postgres:15`.
+    ///
+    /// # Errors
+    /// Where the engine does not answer, or not in JSON that we understand.
+    pub async fn image_tags(&self, id: &str) -> Result<Vec<String>, EngineError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Inspected {
+            #[serde(default)]
+            repo_tags: Null<Vec<String>>,
+        }
+        let found: Inspected = self.transport.get_json(&format!("/images/{}/json", encode(id))).await?;
+        Ok(found.repo_tags.unwrap_or_default())
+    }
+
     /// How many nodes the swarm has; `None` where this engine does not manage one.
     ///
     /// # Errors

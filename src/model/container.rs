@@ -253,6 +253,8 @@ pub mod label {
     pub const MAX_BACKUP_AGE: &str = "dbsafe.max-backup-age";
     /// A glob of backup files, relative to the compose project's folder.
     pub const BACKUP: &str = "dbsafe.backup";
+    /// With a check's id behind it: a reason to live with what that check finds in the set-up.
+    pub const ACCEPT: &str = "dbsafe.accept.";
 }
 
 #[cfg(test)]

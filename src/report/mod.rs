@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod diff;
 pub mod document;
+pub mod sarif;
 pub mod table;
 pub mod text;
 pub mod words;

@@ -3,6 +3,7 @@
 //! Imports `model`, `judge`, `inspect::backups` and the `App`. Reads files; the decisions are in `weigh` and
 //! pure. A project's file may tighten by itself; what loosens or runs a program counts only once trusted.
 
+mod accept;
 pub mod age;
 mod cover;
 pub mod file;
@@ -16,6 +17,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use self::accept::Accepted;
 pub use self::weigh::{Origin, Weighed};
 use self::{file::SettingsFile, trust::Trust};
 use crate::{
