@@ -3,7 +3,7 @@
 //! It plans the removal of every container, as `docker compose down` would, and judges that plan with the
 //! guard's own rules; nothing is removed.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use clap::{Args, ValueEnum};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -11,15 +11,17 @@ use serde::Serialize;
 
 use super::{
     app::{App, Failure},
-    evidence,
+    checked, evidence,
 };
 use crate::{
+    checks,
     docker::engine::{Engine, is_helper},
     docker::error::EngineError,
     exit::Exit,
     inspect::Depth,
     judge,
     model::{
+        check::Class,
         container::{Container, ContainerSummary, MountKind, State, Volume, is_engine_made},
         evidence::{Evidence, Presence, TargetKind},
         plan::{Ending, Fate, Plan, PlannedContainer, PlannedMount, PlannedVolume},
@@ -87,7 +89,17 @@ pub async fn run(app: &App, arguments: &AuditArgs) -> Result<Exit, Failure> {
     let plan = hypothetical(&app.engine, &chosen.containers, &chosen.volumes, &summaries).await?;
     let settings = Settings::load_for(app, &plan)?;
     let evidence = evidence::gather(app, &settings, &plan, Depth::Everything).await;
-    let judgement = judge::judge(&plan, &evidence, |seen| settings.stance(&plan, seen, &[]));
+    let mut judgement = judge::judge(&plan, &evidence, |seen| settings.stance(&plan, seen, &[]));
+    let used = summaries.iter().flat_map(|summary| &summary.volumes).map(String::as_str).collect();
+    let looked = checked::Looked { plan: &plan, evidence: &evidence, volumes: &volumes, used: &used };
+    judgement.findings.extend(checked::findings(app, &settings, &looked).await);
+    judgement.findings.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.target.cmp(&b.target)));
+    let everything = arguments.targets.is_empty();
+    let labelled = checked::labelled(&plan, if everything { &volumes } else { &[] });
+    let unused = settings.unused_acceptances(&judgement.findings, &labelled, everything);
+    for note in settings.notes(&[], &[]).into_iter().chain(unused) {
+        app.ui.note(&note);
+    }
     let worst = judgement.findings.iter().filter(|f| f.suppressed.is_none()).map(|f| f.severity).max();
     match arguments.format {
         Format::Json => {
@@ -337,7 +349,8 @@ fn as_text(app: &App, plan: &Plan, evidence: &[Evidence], findings: &[Finding], 
         };
         rows.push([word, name, text::engine(seen), text::place(seen).replacen("in ", "", 1), holds]);
     }
-    let summary = summary(plan, findings);
+    let (of_setup, of_data): (Vec<Finding>, Vec<Finding>) = findings.iter().cloned().partition(is_of_setup);
+    let summary = summary(plan, &of_data);
     let mut out = String::new();
     if shown.is_empty() {
         out.push_str("no database would be lost with its container\n");
@@ -365,7 +378,41 @@ fn as_text(app: &App, plan: &Plan, evidence: &[Evidence], findings: &[Finding], 
     };
     let risks = if parts.is_empty() { "nothing at risk".to_owned() } else { parts.join(", ") };
     out.push_str(&format!("\n{risks}{rest}\n"));
+    out.push_str(&set_up(app, &of_setup));
     out
+}
+
+fn is_of_setup(finding: &Finding) -> bool {
+    checks::check(&finding.id).is_some_and(|check| check.class == Class::Setup)
+}
+
+/// One line for each container whose set-up could be better.
+fn set_up(app: &App, findings: &[Finding]) -> String {
+    let mut of_each: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
+    for finding in findings {
+        of_each.entry(&finding.target.name).or_default().push(finding);
+    }
+    if of_each.is_empty() {
+        return String::new();
+    }
+    let rows: Vec<[String; 3]> = of_each
+        .iter()
+        .map(|(name, own)| {
+            let counts = [Severity::High, Severity::Medium, Severity::Low].map(|severity| {
+                let count = own.iter().filter(|f| f.severity == severity && f.suppressed.is_none()).count();
+                (count > 0).then(|| format!("{count} {}", severity.name()))
+            });
+            let accepted = own.iter().filter(|finding| finding.suppressed.is_some()).count();
+            let accepted = (accepted > 0).then(|| format!("{accepted} accepted"));
+            let counts: Vec<String> = counts.into_iter().chain([accepted]).flatten().collect();
+            let ids: Vec<&str> =
+                own.iter().filter(|f| f.suppressed.is_none()).map(|finding| finding.id.as_str()).collect();
+            [clean(name), counts.join(", "), ids.join(", ")]
+        })
+        .collect();
+    let title = Paint::Strong.apply(app.ui.colour_out, "set-up");
+    let hint = "docker dbsafe explain CHECK tells more; --format json has each in full";
+    format!("\n{title}\n{}  {hint}\n", table::plain(&rows, app.ui.width_out))
 }
 
 fn risk_word(risk: Severity, colour: bool) -> String {
