@@ -7,6 +7,7 @@ use crate::commands::{
     audit::AuditArgs,
     config::ConfigArgs,
     doctor::DoctorArgs,
+    explain::ExplainArgs,
     hooks::HooksArgs,
     journal::JournalArgs,
     lint::LintArgs,
@@ -66,6 +67,7 @@ Exit status: docker's own, or
 pub enum OwnCommand {
     Audit(AuditArgs),
     Lint(LintArgs),
+    Explain(ExplainArgs),
     Snapshot(SnapshotArgs),
     Snapshots(SnapshotsArgs),
     Restore(RestoreArgs),

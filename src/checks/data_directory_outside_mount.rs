@@ -39,7 +39,7 @@ volumes:
 fn look(look: &Look<'_>, sink: &mut Sink<'_>) {
     let setup = look.setup;
     let Some(place) = place::of_file(setup).filter(|place| place.holder.is_lost()) else { return };
-    let Some(missed) = place::missed(setup, &place.path).filter(|_| !in_memory(place.holder)) else { return };
+    let Some(missed) = place::missed(setup).filter(|_| !in_memory(place.holder)) else { return };
     let message = format!("{} is mounted, and the server writes to {}", missed.target, place.path);
     let to = mount_point(&place.path);
     sink.raise(setup, &["volumes"], message)
@@ -59,7 +59,7 @@ fn on_data(situation: &Situation<'_>, sink: &mut Sink<'_>) {
     {
         return;
     }
-    let Some(missed) = place::missed(setup, &seen.path) else { return };
+    let Some(missed) = place::missed(setup) else { return };
     sink.raise_on(seen, format!("{} is mounted, and the data is in {}", missed.target, seen.path))
         .severity(unless_covered(seen, Severity::High))
         .remedy(format!("docker dbsafe migrate {}", setup.service_name()));

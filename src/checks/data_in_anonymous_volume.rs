@@ -37,7 +37,7 @@ fn look(look: &Look<'_>, sink: &mut Sink<'_>) {
         Holder::Mount(mount) => mount.kind == MountKind::AnonymousVolume,
         Holder::WritableLayer => false,
     };
-    if !is_anonymous || place::missed(setup, &place.path).is_some() || place::is_cache(setup) {
+    if !is_anonymous || place::missed(setup).is_some() || place::keeps_no_files(setup) {
         return;
     }
     let message = format!("{} lies in a volume without a name: the next container gets another", place.path);

@@ -33,7 +33,7 @@ fn look(look: &Look<'_>, sink: &mut Sink<'_>) {
     let setup = look.setup;
     let Some(place) = place::of_file(setup) else { return };
     let Holder::Mount(mount) = place.holder else { return };
-    if mount.kind == MountKind::Tmpfs && !place::is_cache(setup) {
+    if mount.kind == MountKind::Tmpfs && !place::keeps_no_files(setup) {
         let message = format!("{} lies in memory: it goes when the container stops", place.path);
         let (remedy, _) = onto_a_named_volume(setup, &place.path);
         sink.raise(setup, &["tmpfs"], message).remedy(remedy);

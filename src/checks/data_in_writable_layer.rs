@@ -32,7 +32,7 @@ fn look(look: &Look<'_>, sink: &mut Sink<'_>) {
     let Some(place) = place::of_file(setup).filter(|place| place.holder == Holder::WritableLayer) else {
         return;
     };
-    if place::missed(setup, &place.path).is_some() || place::is_cache(setup) {
+    if place::missed(setup).is_some() || place::keeps_no_files(setup) {
         return;
     }
     let message = format!("no volume holds {}: it goes with the container", place.path);

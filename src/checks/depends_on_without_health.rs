@@ -5,7 +5,7 @@ use crate::{
     engines::habits::is_tool,
     model::{
         check::{Check, Class, Fix, Look, Sink},
-        setup::Setup,
+        setup::{Hidden, Setup, Variable},
         verdict::Severity,
     },
 };
@@ -39,5 +39,29 @@ fn look(look: &Look<'_>, sink: &mut Sink<'_>) {
         if server.health.checks() {
             raised.fix(Fix::default().set(setup.field(&keys), "service_healthy"));
         }
+    }
+    for server in look.project.iter().filter(|other| served(other).is_some() && setup.engine.is_none()) {
+        let waits = setup.depends_on.iter().any(|dependency| dependency.service == server.service_name());
+        if !waits && setup.environment.iter().any(|variable| names_host(variable, server.service_name())) {
+            let message = format!("it is told to use {}, and does not wait for it", server.name);
+            sink.raise(setup, &["depends_on"], message).severity(Severity::Low).remedy(format!(
+                "depends_on: {{ {}: {{ condition: service_healthy }} }}",
+                server.service_name()
+            ));
+        }
+    }
+}
+
+/// Whether a variable's value is a server's address: `db`, `db:5432`, `postgres://app@db/shop`.
+fn names_host(variable: &Variable, service: &str) -> bool {
+    let Some(value) = variable.value.as_ref().map(Hidden::reveal) else { return false };
+    let name = variable.name.to_ascii_uppercase();
+    let is_host = |text: &str| text.split(':').next() == Some(service);
+    match value.split_once("://") {
+        Some((_, rest)) => {
+            let authority = rest.split(['/', '?']).next().unwrap_or_default();
+            is_host(authority.rsplit('@').next().unwrap_or_default())
+        }
+        None => is_host(value) && (name.ends_with("HOST") || value.contains(':')),
     }
 }

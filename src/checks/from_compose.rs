@@ -293,17 +293,22 @@ fn expand(text: &str) -> String {
             rest = after;
         } else if let Some(inner) = rest.strip_prefix('{') {
             let end = closing(inner);
-            let (name, tail) = (&inner[..end], inner.get(end + 1..).unwrap_or_default());
-            let default = name.split_once(":-").or_else(|| name.split_once('-')).map(|(_, default)| default);
+            let (named, tail) = (&inner[..end], inner.get(end + 1..).unwrap_or_default());
+            let operator = &named[name_length(named)..];
+            let default = operator.strip_prefix(":-").or_else(|| operator.strip_prefix('-'));
             out.push_str(&default.map(expand).unwrap_or_default());
             rest = tail;
         } else {
-            let name = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
-            rest = &rest[name..];
+            rest = &rest[name_length(rest)..];
         }
     }
     out.push_str(rest);
     out
+}
+
+/// How much of a text is the name of a variable.
+fn name_length(text: &str) -> usize {
+    text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len())
 }
 
 /// Where the brace that is open closes.

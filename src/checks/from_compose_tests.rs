@@ -85,7 +85,7 @@ fn variables_take_their_defaults() {
     for (text, expanded) in [
         ("${A:-x}y", "xy"),
         ("$A/b", "/b"),
-        ("${A:?say it}", ""),
+        ("${A:?say - it}", ""),
         ("$$HOME", "$HOME"),
         ("${A:-${B:-c}}", "c"),
         ("${A", ""),

@@ -39,3 +39,22 @@ pub(super) fn of_file(setup: &Setup) -> Option<&'static Kind> {
     };
     by_image().or_else(by_command).or_else(by_mount)
 }
+
+/// The kind of a container.
+#[must_use]
+pub(super) fn of_container(setup: &Setup) -> Option<&'static Kind> {
+    if habits::is_client(&setup.words()) {
+        return None;
+    }
+    let image = setup.image.as_deref().unwrap_or_default();
+    if habits::is_tool(image) {
+        return None;
+    }
+    let words = setup.words();
+    let serves = |kind: &&Kind| {
+        kind.is_started_by(&words) || kind.environment.iter().any(|name| setup.value(name).is_some())
+    };
+    // Images share variables; the name of the image decides between them.
+    let named = engines::KINDS.iter().filter(serves).find(|kind| kind.is_image(image));
+    named.or_else(|| engines::KINDS.iter().find(serves))
+}

@@ -2,6 +2,7 @@
 //! `model` and the descriptions of `engines`.
 
 pub mod from_compose;
+pub mod from_container;
 mod kind;
 mod place;
 mod redis;

@@ -1,6 +1,6 @@
 //! Where a server keeps its data, by its description, and what holds that place.
 
-use super::kind::served;
+use super::{kind::served, redis::Options};
 use crate::{
     engines::{
         self,
@@ -45,7 +45,7 @@ pub(super) fn of_file(setup: &Setup) -> Option<Place<'_>> {
     let kind = engines::kind(habits.kind)?;
     let image = setup.image.as_deref().unwrap_or_default();
     let is_usual = habits.images.contains(&habits::repository(image));
-    let (usual, declared) = usual(habits, image);
+    let (usual, declared) = usual(setup, habits, image);
     let by_variable = kind.directory_variables.iter().find_map(|name| setup.value(name));
     let by_flag = || kind.flagged_directories(&setup.words()).into_iter().next();
     let named = by_variable.filter(|path| path.starts_with('/')).map(str::to_owned).or_else(by_flag);
@@ -67,14 +67,18 @@ pub(super) fn of_file(setup: &Setup) -> Option<Place<'_>> {
     Some(Place { path, holder })
 }
 
-/// Where an image keeps data when nobody says otherwise, and the volume that it declares.
-fn usual(habits: &Habits, image: &str) -> (&'static str, Option<&'static str>) {
-    let newer = habits.kind == "postgres" && postgres_major(image).is_none_or(|major| major >= 18);
-    if newer {
-        ("/var/lib/postgresql/18/docker", Some("/var/lib/postgresql"))
-    } else {
-        (habits.directory, habits.declared)
+/// Where an image keeps data when nobody says otherwise, and the volume that it declares. A tag that does not tell
+/// the version leaves both layouts of PostgreSQL open: then what is mounted is believed.
+fn usual(setup: &Setup, habits: &Habits, image: &str) -> (&'static str, Option<&'static str>) {
+    let old = (habits.directory, habits.declared);
+    if habits.kind != "postgres" {
+        return old;
     }
+    let is_older = match postgres_major(image) {
+        Some(major) => major < 18,
+        None => setup.mount_of(habits.directory).is_some_and(|mount| mount.target == habits.directory),
+    };
+    if is_older { old } else { ("/var/lib/postgresql/18/docker", Some("/var/lib/postgresql")) }
 }
 
 /// The major version in a tag: `15-alpine`, `pg16`, `0.8.0-pg17`, `18-3.6`; `None` is the latest.
@@ -87,35 +91,43 @@ fn postgres_major(image: &str) -> Option<u32> {
     tag.split('-').find_map(|part| number(part.strip_prefix("pg")?)).or_else(|| number(tag))
 }
 
-/// A mount that was meant to hold the data, and does not.
+/// A mount that was meant to hold the data, where something else does: what nobody named, memory, or the container.
 #[must_use]
-pub(super) fn missed<'a>(setup: &'a Setup, path: &str) -> Option<&'a SetupMount> {
+pub(super) fn missed(setup: &Setup) -> Option<&SetupMount> {
     let kind = engines::kind(setup.engine.as_deref()?)?;
     let is_known = |target: &str| {
-        let parents =
-            kind.directories.iter().any(|known| is_within(known, target) && target.matches('/').count() > 1);
-        parents || kind.directories.iter().any(|known| is_within(target, known))
+        let holds = |known: &&str| is_within(known, target) && target.matches('/').count() > 1;
+        kind.directories.iter().any(|known| holds(known) || is_within(target, known))
     };
-    let is_other = |target: &str| {
-        let words = ["init", "backup", "log", "conf", "run", "tmp", "cert", "ssl", "wal", "archive", "dump"];
-        words.iter().any(|word| target.to_ascii_lowercase().contains(word))
+    let is_by_name = |target: &str| {
+        let target = target.to_ascii_lowercase();
+        let says = |words: &[&str]| words.iter().any(|word| target.contains(word));
+        says(&["data", "db", "storage", "pg", kind.id])
+            && !says(&[
+                "init", "backup", "log", "conf", "run", "tmp", "cert", "ssl", "wal", "archive", "dump",
+            ])
     };
     setup.mounts.iter().find(|mount| {
-        let keeps = matches!(mount.kind, MountKind::NamedVolume | MountKind::Bind) && !mount.read_only;
-        let meant =
-            is_known(&mount.target) || mount.kind == MountKind::NamedVolume && !is_other(&mount.target);
-        // The image's own volume may lie between.
-        keeps && meant && (!is_within(path, &mount.target) || setup.is_by_file())
+        let named = mount.kind == MountKind::NamedVolume;
+        let keeps = (named || mount.kind == MountKind::Bind) && !mount.read_only;
+        keeps && (is_known(&mount.target) || named && is_by_name(&mount.target))
     })
 }
 
-/// Whether a Redis keeps its keys as a cache would: nothing is written, or what is old makes room.
+/// Whether a Redis keeps its keys as a cache would: what is old makes room, or its name says so.
 #[must_use]
 pub(super) fn is_cache(setup: &Setup) -> bool {
-    let keeps = super::redis::Options::of(setup);
-    keeps.is_some_and(|options| {
-        let named = setup.service_name().to_ascii_lowercase();
-        let by_name = named.split(['-', '_', '.']).any(|word| word.ends_with("cache"));
+    Options::of(setup).is_some_and(|options| {
+        let name = setup.service_name().to_ascii_lowercase();
+        let by_name = name.split(['-', '_', '.']).any(|word| word.ends_with("cache"));
         !options.appends && (options.evicts_all() || by_name)
     })
+}
+
+/// Whether a server has no files that anybody would miss.
+#[must_use]
+pub(super) fn keeps_no_files(setup: &Setup) -> bool {
+    let writes_nothing =
+        Options::of(setup).is_some_and(|options| !options.saves && !options.appends && !options.has_file);
+    writes_nothing || is_cache(setup)
 }

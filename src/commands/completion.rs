@@ -9,6 +9,7 @@ use std::{collections::BTreeSet, ffi::OsString, time::Duration};
 use clap::{ArgAction, Command, CommandFactory as _};
 
 use crate::{
+    checks,
     cli::{Cli, CompletionArgs, Shell},
     docker::{
         endpoint,
@@ -166,6 +167,10 @@ fn values(arg: &clap::Arg) -> Wanted {
     match (arg.get_id().as_str(), name.unwrap_or_default().as_str()) {
         ("snapshot", _) | (_, "SNAPSHOT") => Wanted::Snapshots,
         (_, "TARGET" | "NAME" | "CONTAINER" | "SERVICE" | "VOLUME") => Wanted::Targets,
+        (_, "CHECK") => {
+            let known = checks::ALL.iter().map(|check| (check.id, check.title));
+            Wanted::Words(pairs(&known.collect::<Vec<_>>()))
+        }
         (_, "FILE" | "PATH" | "FOLDER") => Wanted::Files,
         _ => Wanted::Words(Vec::new()),
     }

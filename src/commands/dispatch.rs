@@ -6,8 +6,8 @@ use clap::Parser as _;
 
 use super::{
     app::{App, Failure},
-    audit, check, completion, config, doctor, guard, hints, hooks, journal, lint, man, migrate, protect,
-    recover, restore, shell_init, snapshot, snapshots,
+    audit, check, completion, config, doctor, explain, guard, hints, hooks, journal, lint, man, migrate,
+    protect, recover, restore, shell_init, snapshot, snapshots,
 };
 use crate::{
     act::keeper,
@@ -109,6 +109,7 @@ async fn run_command(
                 OwnCommand::Lint(arguments) => {
                     lint::run(&ui, &environment, &globals, &cancellation, &arguments).await
                 }
+                OwnCommand::Explain(arguments) => explain::run(&ui, &arguments),
                 OwnCommand::Snapshot(arguments) => {
                     snapshot::snapshot(&app()?, &arguments, &mut std::io::stdout()).await
                 }

@@ -3,12 +3,14 @@
 pub mod app;
 pub mod audit;
 pub mod check;
+mod checked;
 mod completion;
 pub mod config;
 pub mod dispatch;
 pub mod doctor;
 mod doctor_checks;
 mod evidence;
+pub mod explain;
 pub mod guard;
 mod hints;
 pub mod hooks;

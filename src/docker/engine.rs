@@ -12,8 +12,11 @@ use super::{
     dial::{self, EngineError, Transport},
     endpoint::Endpoint,
 };
-use crate::model::container::{
-    Container, ContainerSummary, Labels, Mount, MountKind, State, Volume, is_engine_made, label,
+use crate::model::{
+    container::{
+        Container, ContainerSummary, Labels, Mount, MountKind, State, Told, Volume, is_engine_made, label,
+    },
+    setup::{Health, Logging, Port},
 };
 
 /// How long one request may take before we say that the engine does not answer. Archives have no limit.
@@ -375,6 +378,37 @@ struct InspectedConfig {
     stop_timeout: Null<i64>,
     #[serde(default)]
     stop_signal: Null<String>,
+    #[serde(default)]
+    healthcheck: Null<InspectedHealth>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct InspectedHealth {
+    #[serde(default)]
+    test: Null<Vec<String>>,
+    /// Nanoseconds.
+    #[serde(default)]
+    interval: Null<i64>,
+    #[serde(default)]
+    start_period: Null<i64>,
+}
+
+impl InspectedHealth {
+    fn reduce(self) -> Health {
+        let span = |nanoseconds: Option<i64>| {
+            let nanoseconds = nanoseconds.and_then(|nanoseconds| u64::try_from(nanoseconds).ok());
+            nanoseconds.filter(|nanoseconds| *nanoseconds > 0).map(Duration::from_nanos)
+        };
+        let test = self.test.unwrap_or_default();
+        let disabled = test.first().is_some_and(|word| word == "NONE");
+        Health {
+            disabled,
+            test: Some(test).filter(|test| !test.is_empty() && !disabled),
+            start_period: span(self.start_period),
+            interval: span(self.interval),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -394,6 +428,64 @@ struct InspectedHostConfig {
     memory: i64,
     #[serde(default)]
     readonly_rootfs: bool,
+    #[serde(default)]
+    restart_policy: Null<RestartPolicy>,
+    #[serde(default)]
+    log_config: Null<LogConfig>,
+    #[serde(default)]
+    port_bindings: Null<BTreeMap<String, Null<Vec<PortBinding>>>>,
+    #[serde(default)]
+    shm_size: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct RestartPolicy {
+    #[serde(default)]
+    name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct LogConfig {
+    #[serde(rename = "Type", default)]
+    driver: String,
+    #[serde(default)]
+    config: Null<Labels>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct PortBinding {
+    #[serde(default)]
+    host_ip: String,
+    #[serde(default)]
+    host_port: String,
+}
+
+impl InspectedHostConfig {
+    /// What only the checks of the set-up ask for; the health check stands elsewhere.
+    fn told(&mut self) -> Told {
+        let log = self.log_config.take();
+        let port = |(target, bindings): (String, Option<Vec<PortBinding>>)| {
+            // `5432/tcp`
+            let target = target.split('/').next().and_then(|number| number.parse().ok());
+            bindings.unwrap_or_default().into_iter().filter_map(move |binding| {
+                let published = Some(binding.host_port).filter(|port| !port.is_empty());
+                Some(Port { host_ip: binding.host_ip, published, target: target? })
+            })
+        };
+        Told {
+            health: Health::default(),
+            restart: self.restart_policy.take().map(|policy| policy.name),
+            logging: log.map_or_else(Logging::default, |log| Logging {
+                driver: Some(log.driver),
+                options: log.config.unwrap_or_default(),
+            }),
+            ports: self.port_bindings.take().unwrap_or_default().into_iter().flat_map(port).collect(),
+            shm_size: u64::try_from(self.shm_size).ok().filter(|bytes| *bytes > 0),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -414,7 +506,11 @@ struct GraphDriver {
 
 impl InspectedContainer {
     fn reduce(self) -> Container {
-        let host = self.host_config;
+        let mut host = self.host_config;
+        let told = Told {
+            health: self.config.healthcheck.map(InspectedHealth::reduce).unwrap_or_default(),
+            ..host.told()
+        };
         let named = named_destinations(&host);
         // What VolumesFrom brings has its spec in the other container, so the name's shape has to do: an
         // engine-made name is 64 hexadecimal digits.
@@ -455,6 +551,7 @@ impl InspectedContainer {
             started: self.state.started_at,
             memory_limit: host.memory,
             read_only_root: host.readonly_rootfs,
+            told,
         }
     }
 }

@@ -29,7 +29,14 @@ const NOBODY: &str = "";
 pub static HABITS: &[Habits] = &[
     Habits {
         kind: "postgres",
-        images: &["postgres", "postgis/postgis", "pgvector/pgvector", "imresamu/postgis", "citusdata/citus"],
+        images: &[
+            "postgres",
+            "postgis/postgis",
+            "pgvector/pgvector",
+            "imresamu/postgis",
+            "citusdata/citus",
+            "timescale/timescaledb",
+        ],
         directory: "/var/lib/postgresql/data",
         declared: Some("/var/lib/postgresql/data"),
         port: 5432,
@@ -198,15 +205,18 @@ pub fn habits(kind: &str) -> Option<&'static Habits> {
 /// Words in an image's name that make it a tool for a database, and not its server.
 const TOOLS: &[&str] = &[
     "admin",
+    "adminer",
     "backup",
     "backups",
     "browser",
     "cli",
     "client",
+    "cloudbeaver",
     "commander",
     "compass",
     "connect",
     "cron",
+    "dbgate",
     "dump",
     "exporter",
     "express",
@@ -217,10 +227,16 @@ const TOOLS: &[&str] = &[
     "migrate",
     "migrations",
     "operator",
+    "pgadmin",
+    "pgadmin4",
+    "pgweb",
+    "phpmyadmin",
     "proxy",
+    "redisinsight",
     "restore",
     "router",
     "sentinel",
+    "sqlpad",
     "tools",
     "ui",
     "web",
@@ -295,7 +311,9 @@ impl Kind {
     pub fn is_image(&self, image: &str) -> bool {
         let name = image_name(image);
         let mut words = name.split(['-', '_', '.']);
-        !is_tool(image) && (self.images.contains(&name) || words.any(|word| self.images.contains(&word)))
+        let usual = || habits(self.id).is_some_and(|habits| habits.images.contains(&repository(image)));
+        !is_tool(image)
+            && (self.images.contains(&name) || words.any(|word| self.images.contains(&word)) || usual())
     }
 
     /// Whether these words start this kind's server.

@@ -12,6 +12,7 @@ mod listing;
 mod memory;
 mod names;
 mod probe;
+pub mod scripts;
 mod server;
 mod settle;
 mod spot;

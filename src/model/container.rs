@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::setup::{Health, Logging, Port};
+
 /// Labels by name.
 pub type Labels = BTreeMap<String, String>;
 
@@ -129,6 +131,19 @@ pub struct Container {
     /// Bytes of the memory limit; 0 is none.
     pub memory_limit: i64,
     pub read_only_root: bool,
+    /// How it is set up beside all that.
+    pub told: Told,
+}
+
+/// What only the checks of the set-up ask for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Told {
+    pub health: Health,
+    pub restart: Option<String>,
+    pub logging: Logging,
+    pub ports: Vec<Port>,
+    /// Bytes.
+    pub shm_size: Option<u64>,
 }
 
 impl Container {
@@ -226,6 +241,7 @@ impl Container {
             started: String::new(),
             memory_limit: 0,
             read_only_root: false,
+            told: Told::default(),
         }
     }
 }
@@ -253,7 +269,7 @@ pub mod label {
     pub const MAX_BACKUP_AGE: &str = "dbsafe.max-backup-age";
     /// A glob of backup files, relative to the compose project's folder.
     pub const BACKUP: &str = "dbsafe.backup";
-    /// With a check's id behind it: a reason to live with what that check finds in the set-up.
+    /// With a check's id behind it: a reason to live with what that check finds.
     pub const ACCEPT: &str = "dbsafe.accept.";
 }
 

@@ -125,3 +125,28 @@ pub struct Evidence {
     pub identity: Option<String>,
     pub coverage: Coverage,
 }
+
+#[cfg(test)]
+impl Evidence {
+    /// A Postgres in the writable layer of a container, of which a test sets what it is about.
+    pub(crate) fn sample(container: &Container) -> Self {
+        Self {
+            target: TargetRef::of_container(container),
+            engine: Some("postgres".to_owned()),
+            engine_name: Some("PostgreSQL".to_owned()),
+            engine_version: None,
+            location: Location::WritableLayer,
+            path: "/var/lib/postgresql/data".to_owned(),
+            volume: None,
+            presence: Presence::Found,
+            size_bytes: None,
+            contents: Contents::default(),
+            last_write: None,
+            running: true,
+            fate: Fate::Survives,
+            consequence: String::new(),
+            identity: None,
+            coverage: Coverage::none(),
+        }
+    }
+}

@@ -266,7 +266,7 @@ impl<'t> Reader<'t> {
 }
 
 /// The known key that was probably meant, or all of them.
-fn suggestion(name: &str, known: &[&str]) -> String {
+pub(crate) fn suggestion(name: &str, known: &[&str]) -> String {
     let nearest = known.iter().map(|known| (distance(name, known), known)).min();
     match nearest {
         Some((steps, meant)) if steps <= 2.max(name.chars().count() / 3) => format!("did you mean {meant}?"),

@@ -9,6 +9,7 @@ mod cover;
 pub mod file;
 mod holder;
 pub mod place;
+mod suppress;
 pub mod trust;
 mod weigh;
 
@@ -18,6 +19,7 @@ use std::{
 };
 
 pub use self::accept::Accepted;
+pub use self::suppress::disposable;
 pub use self::weigh::{Origin, Weighed};
 use self::{file::SettingsFile, trust::Trust};
 use crate::{
@@ -70,7 +72,8 @@ pub fn needs_trust(file: &SettingsFile) -> Vec<(String, usize)> {
             keys.push((format!("backup by {} = {:?}", program.name(), program.detail()), rule.line));
         }
     }
-    for accept in &file.accepts {
+    // Whoever writes the project may live with how it is set up.
+    for accept in file.accepts.iter().filter(|accept| suppress::needs_trust(&accept.value.check)) {
         keys.push((format!("accept {} of {}", accept.value.check, accept.value.target), accept.line));
     }
     // Copies of the data would go there.

@@ -57,7 +57,7 @@ pub(super) struct Governing<'a> {
 }
 
 impl<'a> Governing<'a> {
-    fn may_loosen(&self) -> bool {
+    pub(super) fn may_loosen(&self) -> bool {
         self.project.trusted && self.is_own
     }
 
@@ -177,7 +177,9 @@ impl Settings {
         // The user's file is for every project: there a bare service means nothing.
         let own = |name: &str| name == loss_name(seen) || with_project(name);
         let by_user = self.user.as_ref().and_then(|file| by(file, &own));
-        by_user.or_else(|| {
+        let labels = Holder::of(plan, seen).own_labels(seen);
+        let by_label = || super::suppress::by_label(labels?, judge::check_id(seen));
+        by_user.or_else(by_label).or_else(|| {
             let governing = self.governing(plan, seen).filter(Governing::may_loosen)?;
             by(&governing.project.file, &|name| self.names(name, seen) || with_project(name))
         })

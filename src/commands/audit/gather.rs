@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::{
+    checks,
     commands::{
         app::{App, Failure},
-        evidence,
+        checked, evidence,
     },
     docker::{
         endpoint::DEFAULT_CONTEXT,
@@ -17,14 +18,12 @@ use crate::{
     inspect::{Counter, Depth},
     judge,
     model::{
+        check::Class,
         container::{Container, ContainerSummary, MountKind, Volume, is_engine_made, label},
         plan::{Ending, Fate, Plan, PlannedContainer, PlannedMount, PlannedVolume},
         verdict::Finding,
     },
-    report::{
-        audit::{Class, Gathered},
-        words::quoted,
-    },
+    report::{audit::Gathered, words::quoted},
     settings::Settings,
 };
 
@@ -86,8 +85,19 @@ pub(super) async fn gather(
         if targets.is_empty() { app.engine.swarm().await.ok().flatten() } else { None }
     };
     let (evidence, swarm, engine) = tokio::join!(look, swarm, app.engine_ref());
-    let judgement = judge::judge(&plan, &evidence, |seen| settings.stance(&plan, seen, &[]));
-    let findings = judgement.findings.into_iter().map(|finding| (class(&finding), finding)).collect();
+    let mut findings = judge::judge(&plan, &evidence, |seen| settings.stance(&plan, seen, &[])).findings;
+    let used =
+        listed.containers.iter().flat_map(|container| &container.volumes).map(String::as_str).collect();
+    let looked = checked::Looked { plan: &plan, evidence: &evidence, volumes: &listed.volumes, used: &used };
+    findings.extend(checked::findings(app, &settings, &looked).await);
+    findings.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.target.cmp(&b.target)));
+    let everything = targets.is_empty();
+    let labelled = checked::labelled(&plan, if everything { &listed.volumes } else { &[] });
+    let unused = settings.unused_acceptances(&findings, &labelled, everything);
+    for note in settings.notes(&[], &[]).into_iter().chain(unused) {
+        app.ui.note(&note);
+    }
+    let findings = findings.into_iter().map(|finding| (class(&finding), finding)).collect();
     let context = app.endpoint.context.clone();
     let docker = match context.as_str() {
         DEFAULT_CONTEXT => "docker".to_owned(),
@@ -97,7 +107,7 @@ pub(super) async fn gather(
 }
 
 fn class(finding: &Finding) -> Class {
-    if finding.id == "no-recent-backup" { Class::Backups } else { Class::Data }
+    checks::check(&finding.id).map_or(Class::Data, |check| check.class)
 }
 
 /// The plan that removes every container and leaves volumes alone.

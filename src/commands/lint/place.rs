@@ -13,7 +13,7 @@ use crate::{
         plan::Plan,
         setup::Setup,
     },
-    settings::{Accepted, Settings},
+    settings::{Accepted, Settings, disposable},
 };
 
 /// A finding and where it stands.
@@ -79,12 +79,18 @@ fn suppression(
 ) -> Option<String> {
     let (check, class) = (raised.check.id, raised.check.class);
     let fits = |accept: &&Accepted<'_>| accept.fits(check, class, project, &raised.name);
-    accepted.iter().find(fits).map(Accepted::words).or_else(|| {
-        // Whoever may write the file may live with how it is set up; not with what becomes of data.
-        let reason =
-            setup?.labels.get(&format!("{}{check}", label::ACCEPT)).filter(|_| class == Class::Setup)?;
-        Some(format!("label {}{check}: {reason}", label::ACCEPT))
-    })
+    accepted
+        .iter()
+        .find(fits)
+        .map(Accepted::words)
+        .or_else(|| {
+            // Whoever may write the file may live with how it is set up; not with what becomes of data.
+            let reason =
+                setup?.labels.get(&format!("{}{check}", label::ACCEPT)).filter(|_| class == Class::Setup)?;
+            Some(format!("label {}{check}: {reason}", label::ACCEPT))
+        })
+        // The guard goes by this label, too, once it stands on a container.
+        .or_else(|| disposable(&setup?.labels))
 }
 
 /// What is to be said of an accept that stands for nothing here.

@@ -11,6 +11,7 @@ use serde::Serialize;
 pub use self::build::{Gathered, Unanswered, build};
 use super::document::EngineRef;
 use crate::model::{
+    check::Class,
     container::{MountKind, State},
     evidence::{Evidence, Presence},
     swarm::SwarmService,
@@ -108,15 +109,6 @@ pub struct ServiceRow {
     pub service: SwarmService,
     /// Nodes that hold a task of it and were not audited.
     pub unseen_nodes: Vec<String>,
-}
-
-/// What a finding is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Class {
-    Data,
-    Backups,
-    Setup,
 }
 
 #[derive(Debug, Clone, Serialize)]
