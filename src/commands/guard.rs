@@ -182,10 +182,22 @@ async fn judged<'a>(
     }
     let kept = kept.in_the_way(&plan);
     let settings = Settings::load_for(app, &plan)?;
-    let mut evidence = inspect::inspect(&app.engine, &plan, Depth::Threatened).await;
-    settings.cover(app, &plan, &mut evidence).await;
     let accepted = parsed.own.accept_loss.as_slice();
-    let mut judgement = judge::judge(&plan, &evidence, |seen| settings.stance(&plan, seen, accepted));
+    let (mut evidence, mut judgement);
+    let mut depth = Depth::Threatened;
+    loop {
+        evidence = inspect::inspect(&app.engine, &plan, depth).await;
+        settings.cover(app, &plan, &mut evidence).await;
+        judgement = judge::judge(&plan, &evidence, |seen| settings.stance(&plan, seen, accepted));
+        let is_let_go = matches!(judgement.verdict, Verdict::Allow | Verdict::Warn);
+        // A backup lets one database go, and not what may lie beside it.
+        let is_covered =
+            |seen: &Evidence| seen.fate >= Fate::Detached && seen.coverage.status == CoverageStatus::Covered;
+        if depth == Depth::Beside || !is_let_go || !evidence.iter().any(is_covered) {
+            break;
+        }
+        depth = Depth::Beside;
+    }
     for target in &kept {
         judgement.verdict = Verdict::Block;
         judgement.findings.push(protected(target));

@@ -351,7 +351,6 @@ pub fn is_tool_cache(path: &str) -> bool {
         "var/lib/command-not-found/",
         "var/lib/PackageKit/",
         "usr/lib/sysimage/",
-        "usr/share/",
         "etc/pki/nssdb/",
         "lib/apk/",
         "proc/",
@@ -398,6 +397,18 @@ mod tests {
             ("var/log/PG_VERSION", b""),
         ];
         assert_eq!(recognise(files), [("postgres", "srv/pg".to_owned(), Some(true))]);
+    }
+
+    #[test]
+    fn a_tablespace_is_found_where_its_cluster_is_not() {
+        let files: &[(&str, &[u8])] = &[("ts/PG_15_202209061/16384/16386", b"")];
+        assert_eq!(recognise(files), [("postgres-tablespace", "ts".to_owned(), None)]);
+        let both: &[(&str, &[u8])] = &[
+            ("pg/PG_VERSION", b"15"),
+            ("pg/global/pg_control", b""),
+            ("pg/pg_tblspc/16385/PG_15_202209061/5/16386", b""),
+        ];
+        assert_eq!(recognise(both), [("postgres", "pg".to_owned(), Some(true))]);
     }
 
     #[test]

@@ -19,6 +19,9 @@ pub(super) const QUICK: WalkLimits = WalkLimits { bytes: 64 << 20, time: Duratio
 /// For places that the command takes away and nothing has explained. Past it they are undetermined.
 pub(super) const SEARCH: WalkLimits = WalkLimits { bytes: 8 << 30, time: Duration::from_secs(20) };
 
+/// For places that hold a database which is backed up: so much of the rest.
+pub(super) const BESIDE: WalkLimits = WalkLimits { bytes: 2 << 30, time: Duration::from_secs(5) };
+
 /// What a listing saw.
 pub(super) struct Listing {
     pub(super) recogniser: Recogniser,
@@ -38,13 +41,25 @@ impl Listing {
 /// Where the container is gone, the engine does not answer, or its archive breaks off twice: once may be a
 /// file that changed while it was read.
 pub(super) async fn of(place: &Place, path: &str, limits: WalkLimits) -> Result<Listing, EngineError> {
-    match once(place, path, limits).await {
-        Err(_broken_off) => once(place, path, limits).await,
+    twice(place, path, limits, true).await
+}
+
+/// The same, and data that was found does not end it.
+///
+/// # Errors
+/// As `of`.
+pub(super) async fn of_all(place: &Place, path: &str, limits: WalkLimits) -> Result<Listing, EngineError> {
+    twice(place, path, limits, false).await
+}
+
+async fn twice(place: &Place, path: &str, limits: WalkLimits, ends: bool) -> Result<Listing, EngineError> {
+    match once(place, path, limits, ends).await {
+        Err(_broken_off) => once(place, path, limits, ends).await,
         listing => listing,
     }
 }
 
-async fn once(place: &Place, path: &str, limits: WalkLimits) -> Result<Listing, EngineError> {
+async fn once(place: &Place, path: &str, limits: WalkLimits, ends: bool) -> Result<Listing, EngineError> {
     // The walk runs on another thread and may be given up, so what it saw is shared with it.
     let shared = Arc::new(Mutex::new(Recogniser::default()));
     let seen = Arc::clone(&shared);
@@ -55,7 +70,11 @@ async fn once(place: &Place, path: &str, limits: WalkLimits) -> Result<Listing, 
         since_check += 1;
         // The check looks at everything seen so far: now and then is enough.
         let due = since_check.is_power_of_two() && since_check >= 64 || since_check.is_multiple_of(4096);
-        if due && recogniser.has_certain_data() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if ends && due && recogniser.has_certain_data() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     };
     let end = place.walk(path, limits, visit).await?;
     let recogniser = std::mem::take(&mut *shared.lock().unwrap_or_else(PoisonError::into_inner));

@@ -30,7 +30,7 @@ use self::{
 use crate::{
     docker::{archive::WalkLimits, engine::Engine, processes},
     model::{
-        container::Volume,
+        container::{Mount, Volume, is_within},
         evidence::{Evidence, Location, Presence},
         plan::{Ending, Fate, Plan, PlannedContainer},
     },
@@ -44,6 +44,9 @@ const PARALLEL: usize = 16;
 pub enum Depth {
     /// What the command destroys or detaches; of what survives only what is where it is expected.
     Threatened,
+    /// As `Threatened`, and a database that was found does not end the search of its place: that one is backed
+    /// up, and another one may lie beside it.
+    Beside,
     /// Everything, as an audit does.
     Everything,
     /// Everything, but a large volume is not searched to its end: all of it is about to be copied, and only how
@@ -52,9 +55,15 @@ pub enum Depth {
 }
 
 impl Depth {
+    /// Whether what survives is looked into, too.
+    fn is_thorough(self) -> bool {
+        matches!(self, Self::Everything | Self::Copied)
+    }
+
     fn search(self) -> WalkLimits {
         match self {
             Self::Threatened | Self::Everything => listing::SEARCH,
+            Self::Beside => listing::BESIDE,
             Self::Copied => listing::QUICK,
         }
     }
@@ -63,7 +72,7 @@ impl Depth {
 /// Looks at everything that the plan touches.
 pub async fn inspect(engine: &Engine, plan: &Plan, depth: Depth) -> Vec<Evidence> {
     let fates: VolumeFates = plan.volumes.iter().map(|p| (p.volume.name.clone(), p.fate)).collect();
-    let thorough = depth != Depth::Threatened;
+    let thorough = depth.is_thorough();
     let touched: Vec<&PlannedContainer> =
         plan.containers.iter().filter(|p| thorough || is_touched(p, &fates)).collect();
     let (subjects, streams): (Vec<Subject<'_>>, _) = future::join(
@@ -77,7 +86,7 @@ pub async fn inspect(engine: &Engine, plan: &Plan, depth: Depth) -> Vec<Evidence
     )
     .await;
     let (attached, unattached) = future::join(containers(&subjects, streams), async {
-        let mounted = mounted_volumes(&touched);
+        let mounted = whole_volumes(&touched);
         let alone: Vec<(&Volume, Fate)> = plan
             .volumes
             .iter()
@@ -87,7 +96,7 @@ pub async fn inspect(engine: &Engine, plan: &Plan, depth: Depth) -> Vec<Evidence
             })
             .map(|planned| (&planned.volume, planned.fate))
             .collect();
-        volume::unattached(engine, &alone, depth.search()).await
+        volume::unattached(engine, &alone, depth.search(), depth == Depth::Beside).await
     })
     .await;
     once_per_volume(attached.into_iter().chain(unattached).collect())
@@ -104,8 +113,20 @@ fn is_touched(planned: &PlannedContainer, fates: &VolumeFates) -> bool {
             .any(|m| m.volume.as_ref().is_some_and(|name| fates.contains_key(name)))
 }
 
-fn mounted_volumes<'a>(touched: &[&'a PlannedContainer]) -> HashSet<&'a str> {
-    touched.iter().flat_map(|p| &p.container.mounts).filter_map(|mount| mount.volume.as_deref()).collect()
+/// Volumes that some container shows from end to end: not only a folder of it, and with nothing else mounted on
+/// a folder of it.
+fn whole_volumes<'a>(touched: &[&'a PlannedContainer]) -> HashSet<&'a str> {
+    let of_container = |planned: &&'a PlannedContainer| {
+        let mounts = &planned.container.mounts;
+        let hidden = |mount: &Mount| {
+            let above = |other: &Mount| {
+                other.destination != mount.destination && is_within(&other.destination, &mount.destination)
+            };
+            mount.is_part || mounts.iter().any(above)
+        };
+        mounts.iter().filter(move |mount| !hidden(mount)).filter_map(|mount| mount.volume.as_deref())
+    };
+    touched.iter().flat_map(of_container).collect()
 }
 
 /// The rungs of the ladder, each for all containers at once.
@@ -147,7 +168,7 @@ async fn first_look(subject: &Subject<'_>) -> FirstLook {
 fn layer_needs_scan(subject: &Subject<'_>, first: &FirstLook) -> bool {
     let goes = subject.spot("/").is_at_risk() || subject.thorough;
     goes && subject.planned.container.size_rw != Some(0)
-        && !holds_data(&first.evidence, Location::WritableLayer, None)
+        && (subject.beside || !holds_data(&first.evidence, Location::WritableLayer, None))
 }
 
 fn holds_data(evidence: &[Evidence], location: Location, volume: Option<&str>) -> bool {
@@ -165,11 +186,12 @@ async fn rest(subject: &Subject<'_>, first: FirstLook, layer: Option<layer::Scan
         Some(Err(cause)) => evidence.push(volume::unseen(subject.target(), "/", &subject.spot("/"), cause)),
         None => {}
     }
-    let explained = |spot: &Spot| holds_data(&evidence, spot.location, spot.volume.as_deref());
+    let explained =
+        |spot: &Spot| !subject.beside && holds_data(&evidence, spot.location, spot.volume.as_deref());
     let spots = volume::unexplained(subject, explained);
     let root = subject.root();
     for spot in spots {
-        match volume::search(&root, &spot.root, &spot, subject.search).await {
+        match volume::search(&root, &spot.root, &spot, subject.search, subject.beside).await {
             Contained::Databases(found) => more.extend(found),
             Contained::Nothing => {}
             Contained::Files { count, bytes, newest } => {

@@ -30,6 +30,8 @@ pub(super) struct Subject<'a> {
     pub(super) shares_memory: Option<bool>,
     /// Look into what survives, too, as an audit does.
     pub(super) thorough: bool,
+    /// A database that was found explains nothing of what lies beside it.
+    pub(super) beside: bool,
     /// How far to search a volume that nothing has explained.
     pub(super) search: WalkLimits,
     replies: Mutex<HashMap<&'static str, Reply>>,
@@ -52,8 +54,9 @@ impl<'a> Subject<'a> {
                 Running { processes: engine.processes(id).await.unwrap_or_default(), shares_memory: None }
             }
         };
-        let (thorough, search) = (depth != Depth::Threatened, depth.search());
-        Self { engine, planned, fates, processes, shares_memory, thorough, search, replies: Mutex::default() }
+        let (thorough, search) = (depth.is_thorough(), depth.search());
+        let (beside, replies) = (depth == Depth::Beside, Mutex::default());
+        Self { engine, planned, fates, processes, shares_memory, thorough, beside, search, replies }
     }
 
     pub(super) fn runs(&self) -> bool {

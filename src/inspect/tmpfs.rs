@@ -15,7 +15,10 @@ use crate::{
         exec::Exec,
     },
     engines::{self, recognise::Recogniser},
-    model::{container::MountKind, plan::Ending},
+    model::{
+        container::{MountKind, State},
+        plan::Ending,
+    },
 };
 
 const TIME_LIMIT: Duration = Duration::from_secs(5);
@@ -55,8 +58,12 @@ pub(super) async fn look(subject: &Subject<'_>) -> Vec<(Spot, Result<Vec<Hit>, S
         let hits = match listed {
             Ok(recogniser) => Ok(hits(recogniser, &folder, &spot)),
             // A folder that nobody expects a database in is not worth a block because it has no `tar`.
+            // In a paused one nothing can be run at all.
             Err(_)
-                if !candidates.iter().any(|c| crate::model::container::is_within(&c.directory, &folder)) =>
+                if container.state != State::Paused
+                    && !candidates
+                        .iter()
+                        .any(|c| crate::model::container::is_within(&c.directory, &folder)) =>
             {
                 Ok(Vec::new())
             }

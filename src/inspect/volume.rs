@@ -39,14 +39,27 @@ pub(super) enum Contained {
 }
 
 /// Searches a volume through a container or a helper that has it mounted at `path`.
-pub(super) async fn search(place: &Place, path: &str, spot: &Spot, limits: WalkLimits) -> Contained {
-    match full_where_expected(place, path, spot).await {
+///
+/// `beside` looks for all there is, and not only for the first database.
+pub(super) async fn search(
+    place: &Place,
+    path: &str,
+    spot: &Spot,
+    limits: WalkLimits,
+    beside: bool,
+) -> Contained {
+    let expected = if beside { Ok(Vec::new()) } else { full_where_expected(place, path, spot).await };
+    match expected {
         Ok(hits) if !hits.is_empty() => return Contained::Databases(hits),
         // An empty data directory says nothing about what lies beside it.
         Ok(_) => {}
         Err(error) => return Contained::Unseen(format!("the volume could not be read: {error}")),
     }
-    let listing = match listing::of(place, path, limits).await {
+    let listed = match beside {
+        true => listing::of_all(place, path, limits).await,
+        false => listing::of(place, path, limits).await,
+    };
+    let listing = match listed {
         Ok(listing) => listing,
         Err(error) => return Contained::Unseen(format!("the volume could not be read: {error}")),
     };
@@ -196,6 +209,7 @@ pub(super) async fn unattached(
     engine: &Engine,
     volumes: &[(&Volume, Fate)],
     limits: WalkLimits,
+    beside: bool,
 ) -> Vec<Evidence> {
     if volumes.is_empty() {
         return Vec::new();
@@ -216,7 +230,7 @@ pub(super) async fn unattached(
         let place = helper_ref.volume(index);
         let spot = volume_spot(volume, *fate);
         let target = TargetRef::of_volume(&volume.name, &volume.labels);
-        match search(&place, "/", &spot, limits).await {
+        match search(&place, "/", &spot, limits, beside).await {
             Contained::Nothing => Vec::new(),
             Contained::Files { count, bytes, newest } => {
                 vec![files(target, "/", &spot, count, bytes, newest)]
