@@ -1,31 +1,37 @@
 //! What dbsafe predicts against what the engine then says was destroyed, scenario by scenario.
 //!
 //! Nothing in these stacks is a database, so only the plan is looked at; the command is then run by docker
-//! itself, and the engine's events are compared with every row of the plan. `tests/coverage.rs` plays the same
-//! on every engine with every Compose.
+//! itself, and the engine's events are compared with every row of the plan. `plan_events/coverage.rs` plays the
+//! same on every engine with every Compose.
 #![expect(clippy::unwrap_used, reason = "what a test cannot go on without ends it")]
 
 mod support;
 
 use support::Engine;
 
+#[path = "plan_events/coverage.rs"]
+mod coverage;
 #[path = "plan_events/play.rs"]
 mod play;
-#[path = "plan_events/scenarios.rs"]
+#[path = "plan_events/random.rs"]
+mod random;
+#[path = "plan_events/scenarios/mod.rs"]
 mod scenarios;
+#[path = "plan_events/stack.rs"]
+mod stack;
 
 use play::{Bench, play};
-use scenarios::{EVERYWHERE, OF_2_26, SCENARIOS, Scenario};
+use scenarios::{EVERYWHERE, OF_2_26, Scenario, all};
 
-fn play_all(engine: &Engine, which: impl Fn(&Scenario) -> bool) {
-    play_these(engine, SCENARIOS.iter().filter(|scenario| which(scenario)));
+fn play_all(engine: &Engine, which: impl Fn(&Scenario<'_>) -> bool) {
+    play_these(engine, all().filter(|scenario| which(scenario)));
 }
 
-fn play_these<'a>(engine: &Engine, scenarios: impl Iterator<Item = &'a Scenario>) {
+fn play_these<'a>(engine: &Engine, scenarios: impl Iterator<Item = &'a Scenario<'a>>) {
     let only = std::env::var("DBSAFE_SCENARIO").ok();
     let bench = Bench::of(engine);
     let wanted = scenarios.filter(|scenario| only.as_ref().is_none_or(|part| scenario.name.contains(part)));
-    let wrong = |scenario: &Scenario| {
+    let wrong = |scenario: &Scenario<'_>| {
         let played = match play(&bench, scenario) {
             Ok(played) => played,
             // It knows less than the later ones.
@@ -47,14 +53,14 @@ fn play_these<'a>(engine: &Engine, scenarios: impl Iterator<Item = &'a Scenario>
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-fn is_everywhere(scenario: &Scenario) -> bool {
+fn is_everywhere(scenario: &Scenario<'_>) -> bool {
     EVERYWHERE.contains(&scenario.name)
 }
 
 #[test]
 fn those_that_are_played_everywhere_are_there() {
     for name in EVERYWHERE {
-        assert!(SCENARIOS.iter().any(|scenario| scenario.name == *name), "{name}");
+        assert!(all().any(|scenario| scenario.name == *name), "{name}");
     }
 }
 
@@ -67,7 +73,7 @@ fn compose_down_and_rm_do_what_was_predicted() {
 
 #[test]
 fn compose_stops_do_what_was_predicted() {
-    let is_stop = |s: &Scenario| ["stop", "kill", "restart"].iter().any(|word| s.command.contains(word));
+    let is_stop = |s: &Scenario<'_>| ["stop", "kill", "restart"].iter().any(|word| s.command.contains(word));
     play_all(Engine::usual(), |s| s.command.contains("compose") && is_stop(s));
 }
 
@@ -100,7 +106,7 @@ fn the_same_with_the_containerd_image_store() {
 #[test]
 fn the_same_with_compose_2_26() {
     let engine = Engine::start("28", "2.26");
-    let common = SCENARIOS.iter().filter(|s| is_everywhere(s) && s.command.contains("compose"));
+    let common = all().filter(|s| is_everywhere(s) && s.command.contains("compose"));
     play_these(&engine, common.chain(OF_2_26));
 }
 
@@ -112,6 +118,6 @@ fn the_same_with_compose_2_40() {
 #[test]
 fn the_same_with_docker_compose_1_29() {
     let engine = Engine::start("20", "1.29");
-    let common = SCENARIOS.iter().filter(|s| is_everywhere(s) && s.command.contains("compose"));
+    let common = all().filter(|s| is_everywhere(s) && s.command.contains("compose"));
     play_these(&engine, common);
 }

@@ -169,6 +169,7 @@ mod tests {
             volume: None,
             source: None,
             writable: true,
+            is_part: false,
         };
         Container {
             state: State::Exited,

@@ -220,6 +220,7 @@ mod tests {
             volume: None,
             source: None,
             writable: true,
+            is_part: false,
         };
         Container {
             environment: vec!["PGDATA=/srv/pg".to_owned()],

@@ -495,6 +495,15 @@ struct SpecMount {
     source: Null<String>,
     #[serde(default)]
     target: String,
+    #[serde(default)]
+    volume_options: Null<SpecVolume>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct SpecVolume {
+    #[serde(default)]
+    subpath: Null<String>,
 }
 
 #[derive(Deserialize)]
@@ -515,12 +524,23 @@ impl InspectedContainer {
         // What VolumesFrom brings has its spec in the other container, so the name's shape has to do: an
         // engine-made name is 64 hexadecimal digits.
         let borrowed = host.volumes_from.as_ref().is_some_and(|from| !from.is_empty());
+        let parts = parts(&host);
         let mut mounts: Vec<Mount> =
             self.mounts.unwrap_or_default().into_iter().map(|mount| mount.reduce(&named, borrowed)).collect();
+        for mount in mounts.iter_mut().filter(|mount| parts.contains(&mount.destination)) {
+            mount.is_part = true;
+        }
         for destination in host.tmpfs.unwrap_or_default().into_keys() {
             if !mounts.iter().any(|mount| mount.destination == destination) {
                 let kind = MountKind::Tmpfs;
-                mounts.push(Mount { kind, destination, volume: None, source: None, writable: true });
+                mounts.push(Mount {
+                    kind,
+                    destination,
+                    volume: None,
+                    source: None,
+                    writable: true,
+                    is_part: false,
+                });
             }
         }
         let mut command = self.config.entrypoint.unwrap_or_default();
@@ -574,6 +594,15 @@ fn named_destinations(host: &InspectedHostConfig) -> Vec<String> {
     binds.chain(mounts).map(|path| clean(&path)).collect()
 }
 
+/// Destinations that have only a folder of their volume.
+fn parts(host: &InspectedHostConfig) -> Vec<String> {
+    let is_part = |mount: &&SpecMount| {
+        let options = mount.volume_options.as_ref();
+        options.and_then(|options| options.subpath.as_ref()).is_some_and(|path| !path.is_empty())
+    };
+    host.mounts.iter().flatten().filter(is_part).map(|mount| clean(&mount.target)).collect()
+}
+
 /// A path without a trailing slash, as the engine cleans destinations.
 fn clean(path: &str) -> String {
     let trimmed = path.trim_end_matches('/');
@@ -597,6 +626,7 @@ impl InspectedMount {
             volume: Some(self.name).filter(|name| !name.is_empty()),
             source: Some(self.source).filter(|source| !source.is_empty()),
             writable: self.writable,
+            is_part: false,
         }
     }
 }

@@ -149,7 +149,7 @@ psql() { command psql -XAtq -w -v ON_ERROR_STOP=1 -F '|' -U "$U" "$@"; }
 ask() { PGDATABASE="$1" psql -c "$2" 2>/dev/null; }
 server="select 'S', current_setting('server_version'), (select system_identifier from pg_control_system()),
   case when pg_is_in_recovery() then null else extract(epoch from (pg_stat_file('pg_wal/' || pg_walfile_name(pg_current_wal_lsn()))).modification)::bigint end"
-databases="select 'D', pg_database_size(oid), datallowconn, datname from pg_database where not datistemplate order by 2 desc limit 100"
+databases="select 'D', pg_database_size(oid), datallowconn, datname from pg_database where datname <> 'template0' order by 2 desc limit 100"
 relations="from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r','m','p')
   and n.nspname not in ('pg_catalog','information_schema') and n.nspname !~ '^pg_(toast|temp)'
   and not exists (select 1 from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')"
@@ -209,8 +209,9 @@ pub fn parse_answer(text: &str) -> Option<Answer> {
     }
     answer.complete &= pending.is_none();
     answer.contents.databases.extend(pending);
-    // The maintenance database of every cluster is no news unless something is in it.
-    answer.contents.databases.retain(|database| database.name != "postgres" || database.tables != Some(0));
+    // The databases of every cluster are no news unless something is in them.
+    let every = |name: &str| name == "postgres" || name == "template1";
+    answer.contents.databases.retain(|database| !every(&database.name) || database.tables != Some(0));
     introduced.then_some(answer)
 }
 

@@ -400,6 +400,18 @@ mod tests {
     }
 
     #[test]
+    fn a_tablespace_is_found_where_its_cluster_is_not() {
+        let files: &[(&str, &[u8])] = &[("ts/PG_15_202209061/16384/16386", b"")];
+        assert_eq!(recognise(files), [("postgres-tablespace", "ts".to_owned(), None)]);
+        let both: &[(&str, &[u8])] = &[
+            ("pg/PG_VERSION", b"15"),
+            ("pg/global/pg_control", b""),
+            ("pg/pg_tblspc/16385/PG_15_202209061/5/16386", b""),
+        ];
+        assert_eq!(recognise(both), [("postgres", "pg".to_owned(), Some(true))]);
+    }
+
+    #[test]
     fn the_root_itself_can_be_the_data_directory() {
         let files: &[(&str, &[u8])] =
             &[("PG_VERSION", b"15"), ("global/pg_control", b""), ("base/1/1259", b"")];

@@ -40,6 +40,11 @@ pub static KINDS: &[Kind] = &[
         user_data: Some(super::postgres::is_user_data),
         ..Kind::named("postgres", "PostgreSQL")
     },
+    // Tables that lie beside their cluster: `CREATE TABLESPACE … LOCATION`. Nothing is in it but users' tables.
+    Kind {
+        signatures: &[&["PG_1*/*/*"], &["PG_2*/*/*"], &["PG_9*/*/*"]],
+        ..Kind::named("postgres-tablespace", "a PostgreSQL tablespace")
+    },
     Kind {
         images: &["mariadb"],
         environment: &[

@@ -16,7 +16,7 @@ use crate::{
         engine::Engine,
         scratch::{Helper, Sight},
     },
-    engines::recognise::{Recogniser, is_tool_cache},
+    engines::recognise::{Form, Recogniser, Seen, is_tool_cache},
     model::{
         container::Container,
         plan::{Fate, PlannedContainer},
@@ -193,18 +193,24 @@ async fn by_changes(subject: &Subject<'_>) -> Result<Vec<Hit>, EngineError> {
             .get(index + 1)
             .is_some_and(|next| next.strip_prefix(&paths[index]).is_some_and(|rest| rest.starts_with('/')))
     };
-    let files: Vec<String> = (0..paths.len())
-        .filter(|&index| !is_folder(index) && !is_mounted(subject, &paths[index]))
-        .map(|index| paths[index].clone())
-        .filter(|path| may_be_a_database(path))
-        .collect();
+    let mut files: Vec<&String> = Vec::new();
+    for (index, path) in paths.iter().enumerate().filter(|(_, path)| !is_mounted(subject, path)) {
+        if !is_folder(index) && may_be_a_database(path) {
+            files.push(path);
+            continue;
+        }
+        // Not opened, but a name may be part of a signature, or a user's data: Kafka's are `*.log`.
+        let form = if is_folder(index) { Form::Folder } else { Form::File };
+        let path = path.trim_start_matches('/');
+        recogniser.see(Seen { path, form, size: 0, modified: None, head: &[] });
+    }
     if files.len() > MAX_OPENED {
         let text = format!("{} files in the writable layer are more than can be looked at", files.len());
         return Err(EngineError::unexpected(&text));
     }
     let root = &subject.root();
     let looks = files.into_iter().map(|path| async move {
-        let stat = root.stat(&path).await?;
+        let stat = root.stat(path).await?;
         let Some(stat) = stat else { return Ok(None) };
         let kind = match (stat.is_dir, stat.is_link) {
             (true, _) => EntryKind::Directory,
@@ -212,7 +218,7 @@ async fn by_changes(subject: &Subject<'_>) -> Result<Vec<Hit>, EngineError> {
             _ => EntryKind::File,
         };
         let opened = kind == EntryKind::File && stat.size > 0;
-        let head = if opened { root.read(&path, HEAD_BYTES).await?.unwrap_or_default() } else { Vec::new() };
+        let head = if opened { root.read(path, HEAD_BYTES).await?.unwrap_or_default() } else { Vec::new() };
         let path = path.trim_start_matches('/').to_owned();
         Ok::<_, EngineError>(Some(Entry { path, kind, size: stat.size, modified: stat.modified, head }))
     });
@@ -236,7 +242,7 @@ fn is_mounted(subject: &Subject<'_>, path: &str) -> bool {
     subject.planned.container.mount_of(path).is_some()
 }
 
-/// Sources, text and pictures are opened by nobody's database; signatures' own names are always looked at.
+/// Sources, text and pictures are opened by nobody's database.
 fn may_be_a_database(path: &str) -> bool {
     const NEVER: &[&str] = &[
         "py", "pyc", "pyi", "js", "mjs", "cjs", "ts", "map", "css", "html", "htm", "md", "rst", "txt", "log",

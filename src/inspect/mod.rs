@@ -37,7 +37,7 @@ use self::{
 use crate::{
     docker::{archive::WalkLimits, engine::Engine, processes},
     model::{
-        container::Volume,
+        container::{Mount, Volume, is_within},
         evidence::{Evidence, Location, Presence},
         plan::{Ending, Fate, Plan, PlannedContainer},
     },
@@ -59,6 +59,11 @@ pub enum Depth {
 }
 
 impl Depth {
+    /// Whether what survives is looked into, too.
+    fn is_thorough(self) -> bool {
+        matches!(self, Self::Everything | Self::Copied)
+    }
+
     fn search(self) -> WalkLimits {
         match self {
             Self::Threatened | Self::Everything => listing::SEARCH,
@@ -119,7 +124,7 @@ async fn look(
     settled: &[Known],
 ) -> Vec<Evidence> {
     let fates: VolumeFates = plan.volumes.iter().map(|p| (p.volume.name.clone(), p.fate)).collect();
-    let thorough = depth != Depth::Threatened;
+    let thorough = depth.is_thorough();
     let touched: Vec<&PlannedContainer> =
         plan.containers.iter().filter(|p| thorough || is_touched(p, &fates)).collect();
     // A panic there is a look that has told nothing: the engine is asked.
@@ -133,7 +138,7 @@ async fn look(
     counter.all.fetch_add(subjects.len(), Ordering::Relaxed);
     let streams = layer::Streams::open(engine, &touched, thorough);
     let (attached, unattached) = future::join(containers(&subjects, streams, counter), async {
-        let mounted = mounted_volumes(&touched);
+        let mounted = whole_volumes(&touched);
         let alone: Vec<(&Volume, Fate)> = plan
             .volumes
             .iter()
@@ -161,8 +166,20 @@ fn is_touched(planned: &PlannedContainer, fates: &VolumeFates) -> bool {
             .any(|m| m.volume.as_ref().is_some_and(|name| fates.contains_key(name)))
 }
 
-fn mounted_volumes<'a>(touched: &[&'a PlannedContainer]) -> HashSet<&'a str> {
-    touched.iter().flat_map(|p| &p.container.mounts).filter_map(|mount| mount.volume.as_deref()).collect()
+/// Volumes that some container shows from end to end: not only a folder of it, and with nothing else mounted on
+/// a folder of it.
+fn whole_volumes<'a>(touched: &[&'a PlannedContainer]) -> HashSet<&'a str> {
+    let of_container = |planned: &&'a PlannedContainer| {
+        let mounts = &planned.container.mounts;
+        let hidden = |mount: &Mount| {
+            let above = |other: &Mount| {
+                other.destination != mount.destination && is_within(&other.destination, &mount.destination)
+            };
+            mount.is_part || mounts.iter().any(above)
+        };
+        mounts.iter().filter(move |mount| !hidden(mount)).filter_map(|mount| mount.volume.as_deref())
+    };
+    touched.iter().flat_map(of_container).collect()
 }
 
 /// The rungs of the ladder, each for all containers at once.

@@ -19,7 +19,7 @@ use crate::{
         recognise::{Recogniser, is_tool_cache},
     },
     model::{
-        container::{MountKind, is_within},
+        container::{MountKind, State, is_within},
         plan::Ending,
     },
 };
@@ -60,8 +60,13 @@ pub(super) async fn look(subject: &Subject<'_>) -> Vec<(Spot, Result<Vec<Hit>, S
         let listed = list(subject, &folder).await;
         let hits = match listed {
             Ok(recogniser) => Ok(hits(recogniser, &folder, &spot)),
-            // A folder for scratch files is not worth a block because there is no `tar`.
-            Err(_) if is_scratch(&folder) && !candidates.iter().any(|c| is_within(&c.directory, &folder)) => {
+            // A folder for scratch files is not worth a block because there is no `tar`. In a paused container nothing
+            // can be run at all.
+            Err(_)
+                if container.state != State::Paused
+                    && is_scratch(&folder)
+                    && !candidates.iter().any(|c| is_within(&c.directory, &folder)) =>
+            {
                 Ok(Vec::new())
             }
             Err(cause) => Err(cause),

@@ -93,6 +93,8 @@ pub struct Mount {
     /// The host's path, for binds.
     pub source: Option<String>,
     pub writable: bool,
+    /// Only a folder of the volume is mounted.
+    pub is_part: bool,
 }
 
 /// A container with everything that planning and inspecting need, from one inspect call.

@@ -154,6 +154,8 @@ pub struct ComposeUp {
     pub assume_yes: bool,
     /// Sources are watched, and services rebuilt.
     pub watch: bool,
+    /// Once one container has ended, all are stopped: `--abort-on-container-exit` and its kin.
+    pub ends_together: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

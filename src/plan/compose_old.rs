@@ -212,8 +212,23 @@ pub(super) fn up(old: &Old<'_>, up: &ComposeUp, observed: &Observed) -> Steps {
             }
             steps.containers.push(step);
         }
+        if up.ends_together {
+            ended_together(up, name, &containers, &mut steps);
+        }
     }
     steps
+}
+
+/// What is only left running is stopped, too, once one of them has ended.
+fn ended_together(up: &ComposeUp, name: &str, containers: &[&ContainerSummary], steps: &mut Steps) {
+    for container in containers {
+        if steps.containers.iter().all(|step| step.id != container.id) {
+            let does = Does::Stop { timeout: up.timeout };
+            let cause = format!("service {name} is stopped once another one has ended");
+            steps.containers.push(Step::new(&container.id, does, cause));
+            steps.possible.push(container.id.clone());
+        }
+    }
 }
 
 fn number(container: &ContainerSummary) -> u64 {

@@ -98,6 +98,7 @@ fn asked(how: UpKind) -> ComposeUp {
         pull: None,
         assume_yes: false,
         watch: false,
+        ends_together: false,
     }
 }
 

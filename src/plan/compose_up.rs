@@ -103,6 +103,9 @@ pub(super) fn up(
             planner.steps.containers.push(Step::new(&container.id, does, cause));
         }
     }
+    if up.ends_together {
+        planner.ended_together(&services, &of_project);
+    }
     planner.steps
 }
 
@@ -204,6 +207,21 @@ impl Planner<'_> {
                     let does = Does::Restart { timeout: None };
                     self.steps.containers.push(Step::new(&container.id, does, cause));
                 }
+            }
+        }
+    }
+
+    /// What is only left running is stopped, too, once one of them has ended.
+    fn ended_together(&mut self, services: &[String], containers: &[&ContainerSummary]) {
+        for container in containers.iter().filter(|c| !is_one_off(c)) {
+            let name = service(container);
+            let goes_on = services.iter().any(|own| own == name)
+                && self.steps.containers.iter().all(|step| step.id != container.id);
+            if goes_on {
+                let does = Does::Stop { timeout: self.up.timeout };
+                let cause = format!("service {name} is stopped once another one has ended");
+                self.steps.containers.push(Step::new(&container.id, does, cause));
+                self.steps.possible.push(container.id.clone());
             }
         }
     }

@@ -48,6 +48,7 @@ fn command(how: UpKind, services: &str) -> ComposeUp {
         pull: None,
         assume_yes: false,
         watch: false,
+        ends_together: false,
     }
 }
 

@@ -152,6 +152,9 @@ pub(super) fn operation(
         pull: found.text("pull").map(str::to_owned).filter(|policy| policy != "policy"),
         assume_yes: found.is_on("yes"),
         watch: found.is_on("watch"),
+        ends_together: found.is_on("abort-on-container-exit")
+            || found.is_on("abort-on-container-failure")
+            || found.text("exit-code-from").is_some_and(|service| !service.is_empty()),
     })
 }
 

@@ -12,6 +12,7 @@ fn mount(kind: MountKind, volume: &str) -> Mount {
         volume: Some(volume.into()),
         source: None,
         writable: true,
+        is_part: false,
     }
 }
 

@@ -28,9 +28,37 @@ pub fn plain<const N: usize>(rows: &[[String; N]], width: usize) -> String {
     text
 }
 
+/// The same, and nothing is cut: where a line would be longer than the terminal, the last column stands below.
+#[must_use]
+pub fn whole<const N: usize>(rows: &[[String; N]], width: usize) -> String {
+    let text = plain(rows, usize::MAX);
+    if text.lines().all(|line| measure_text_width(line) <= width) {
+        return text;
+    }
+    let mut first: Vec<[String; N]> = rows.to_vec();
+    for row in &mut first {
+        row[N - 1].clear();
+    }
+    let mut text = String::new();
+    for (line, row) in plain(&first, width).lines().zip(rows) {
+        text.push_str(&format!("{line}\n"));
+        if !row[N - 1].is_empty() {
+            text.push_str(&format!("      {}\n", row[N - 1]));
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use super::{plain, whole};
+
+    #[test]
+    fn what_must_be_whole_takes_another_line() {
+        let rows = [["a".to_owned(), "long cell".to_owned()], ["bcd".to_owned(), String::new()]];
+        assert_eq!(whole(&rows, 80), "  a    long cell\n  bcd\n");
+        assert_eq!(whole(&rows, 10), "  a\n      long cell\n  bcd\n");
+    }
 
     #[test]
     fn columns_are_aligned_and_cut_at_the_terminals_end() {

@@ -200,7 +200,7 @@ pub fn plan(plan: &Plan, ui: &Ui) -> String {
         let name = clean(short(&planned.volume.name));
         rows.push(["volume".into(), name, fate_word(planned.fate).to_owned(), clean(&planned.cause)]);
     }
-    let mut text = super::table::plain(&rows, ui.width_out);
+    let mut text = super::table::whole(&rows, ui.width_out);
     for note in &plan.notes {
         text.push_str(&format!("  {}\n", clean(note)));
     }

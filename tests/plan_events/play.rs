@@ -4,15 +4,23 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::{BufRead as _, BufReader},
-    process::{Child, Stdio},
-    sync::mpsc::{Receiver, channel},
+    fs,
+    io::BufRead as _,
+    net::Shutdown,
+    os::unix::net::UnixStream,
+    path::PathBuf,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        mpsc::{Receiver, channel},
+    },
     time::{Duration, Instant},
 };
 
+use serde_json::Value;
+
 use super::{
     scenarios::Scenario,
-    support::{Engine, Ran, Stack, unique},
+    support::{Engine, Ran, api::Api, lab_folder, unique},
 };
 
 /// How long the engine may take to tell of an end that it brings about by itself (`--rm`).
@@ -20,27 +28,58 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An engine with a compose: docker's plugin, or the program `docker-compose` of 1.29.
 pub(crate) struct Bench<'a> {
-    pub(crate) engine: &'a Engine,
+    engine: &'a Engine,
+    api: Api,
     pub(crate) is_old: bool,
 }
 
 impl<'a> Bench<'a> {
     pub(crate) fn of(engine: &'a Engine) -> Self {
-        Self { engine, is_old: engine.compose_version == "1.29" }
+        let is_old = engine.compose_version == "1.29";
+        Self { engine, api: Api::of(&engine.host), is_old }
     }
 
-    /// Runs a line: `compose …` is this bench's own.
-    fn run(&self, stack: &Stack<'_>, line: &[String], environment: &[(&str, &str)]) -> Ran {
+    /// Whether this compose can be told to answer its own questions with yes.
+    pub(crate) fn knows_yes(&self) -> bool {
+        !self.is_old && self.engine.compose_version != "2.26"
+    }
+
+    /// Runs a line as a person would.
+    fn run(&self, scene: &Scene<'_>, line: &[String], environment: &[(&str, &str)]) -> Ran {
+        if self.is_old && line.first().is_some_and(|word| word == "compose") {
+            return self.prepare(scene, line, environment);
+        }
+        let words: Vec<&str> = line.iter().map(String::as_str).collect();
+        self.engine.docker_in(&scene.folder, &words, environment)
+    }
+
+    /// Runs a line that only prepares the scene: compose by itself, which is quicker than through docker.
+    fn prepare(&self, scene: &Scene<'_>, line: &[String], environment: &[(&str, &str)]) -> Ran {
         let words: Vec<&str> = line.iter().map(String::as_str).collect();
         match words.as_slice() {
-            ["compose", rest @ ..] if self.is_old => {
-                self.engine.program_in("docker-compose", &stack.folder, rest, environment)
+            ["compose", rest @ ..] => {
+                self.engine.program_in("docker-compose", &scene.folder, rest, environment)
             }
-            words => self.engine.docker_in(&stack.folder, words, environment),
+            words => self.engine.docker_in(&scene.folder, words, environment),
         }
     }
 
-    fn plan(&self, stack: &Stack<'_>, line: &[String], environment: &[(&str, &str)]) -> Ran {
+    /// Waits until a container of such a name runs.
+    fn wait_for(&self, name: &str) {
+        let start = Instant::now();
+        let is_there = |container: &Value| {
+            let names = container["Names"].as_array().into_iter().flatten();
+            container["State"] == "running"
+                && names.filter_map(Value::as_str).any(|own| own.trim_start_matches('/').starts_with(name))
+        };
+        while !self.api.containers().iter().any(is_there) {
+            assert!(start.elapsed() < 6 * PATIENCE, "{name} runs");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Asks the plugin, as docker would.
+    fn plan(&self, scene: &Scene<'_>, line: &[String], environment: &[(&str, &str)]) -> Ran {
         let mut words = vec!["dbsafe", "guard", "--plan", "--format", "json"];
         let mut rest: Vec<&str> = line.iter().map(String::as_str).collect();
         if self.is_old && rest.first() == Some(&"compose") {
@@ -48,7 +87,59 @@ impl<'a> Bench<'a> {
             rest.remove(0);
         }
         words.push("--");
-        self.engine.docker_in(&stack.folder, &[words, rest].concat(), environment)
+        let plugin = env!("CARGO_BIN_EXE_docker-dbsafe");
+        self.engine.program_in(plugin, &scene.folder, &[words, rest].concat(), environment)
+    }
+}
+
+/// A scenario's project: its name, and its folder. All of it goes when it is dropped.
+struct Scene<'b> {
+    api: &'b Api,
+    name: String,
+    folder: PathBuf,
+    swarm: Option<MutexGuard<'static, ()>>,
+}
+
+impl<'b> Scene<'b> {
+    fn new(api: &'b Api, swarm: Option<MutexGuard<'static, ()>>) -> Self {
+        // No name begins another one.
+        let name = format!("{}e", unique("p"));
+        let folder = lab_folder().join("stacks").join(&name);
+        fs::create_dir_all(&folder).unwrap();
+        Self { api, name, folder, swarm }
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        let path = self.folder.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn delete(&self, path: &str) {
+        self.api.call("DELETE", path, "");
+    }
+}
+
+impl Drop for Scene<'_> {
+    fn drop(&mut self) {
+        if self.swarm.is_some() {
+            self.api.call("POST", "/swarm/leave?force=1", "");
+        }
+        let names = Names::of(self.api, &self.name);
+        for id in names.by_id.keys().filter(|id| !names.volumes.contains(*id)) {
+            self.delete(&format!("/containers/{id}?force=1&v=1"));
+        }
+        for volume in &names.volumes {
+            self.delete(&format!("/volumes/{volume}"));
+        }
+        let networks = self.api.get("/networks");
+        for network in networks.as_array().into_iter().flatten() {
+            if network["Name"].as_str().is_some_and(|name| name.contains(&self.name)) {
+                self.delete(&format!("/networks/{}", network["Id"].as_str().unwrap_or_default()));
+            }
+        }
+        self.delete(&format!("/images/{}_image", self.name));
+        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
@@ -62,40 +153,32 @@ pub(crate) struct Outcome {
 
 /// The engine's events, from when it was started on.
 struct Events {
-    child: Child,
-    lines: Receiver<serde_json::Value>,
+    stream: UnixStream,
+    lines: Receiver<Value>,
 }
 
 impl Events {
-    fn listen(engine: &Engine) -> Self {
-        let arguments =
-            ["events", "--format", "{{json .}}", "--filter", "type=container", "--filter", "type=volume"];
-        let mut child = engine
-            .command(&std::env::temp_dir(), &arguments)
-            .env("DOCKER_HOST", &engine.host)
-            .env("DOCKER_CONFIG", &engine.config)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+    fn listen(api: &Api) -> Self {
+        let reader = api.events();
+        let stream = reader.get_ref().try_clone().unwrap();
         let (sender, lines) = channel();
-        let output = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || {
-            for line in output.lines().map_while(Result::ok) {
+            for line in reader.lines().map_while(Result::ok) {
                 if sender.send(serde_json::from_str(&line).unwrap()).is_err() {
                     return;
                 }
             }
         });
-        let mut events = Self { child, lines };
+        let mut events = Self { stream, lines };
         // The stream tells of a volume that is made now: so it listens.
-        while !events.has_mark(engine, &unique("mark"), &mut Vec::new()) {}
+        while !events.has_mark(api, &unique("mark"), &mut Vec::new()) {}
         events
     }
 
     /// Makes an event and reads up to it.
-    fn has_mark(&mut self, engine: &Engine, mark: &str, seen: &mut Vec<serde_json::Value>) -> bool {
-        engine.docker(&["volume", "create", mark]).expect(0);
-        engine.docker(&["volume", "rm", mark]).expect(0);
+    fn has_mark(&mut self, api: &Api, mark: &str, seen: &mut Vec<Value>) -> bool {
+        api.call("POST", "/volumes/create", &format!("{{\"Name\":\"{mark}\"}}"));
+        api.call("DELETE", &format!("/volumes/{mark}"), "");
         while let Ok(event) = self.lines.recv_timeout(Duration::from_millis(500)) {
             let is_mark = event["Actor"]["ID"] == mark && event["Action"] == "destroy";
             seen.push(event);
@@ -107,11 +190,11 @@ impl Events {
     }
 
     /// Every event so far; waits a while for `wanted` things to be destroyed.
-    fn so_far(&mut self, engine: &Engine, names: &Names, wanted: &BTreeSet<String>) -> Outcome {
+    fn so_far(&mut self, api: &Api, names: &Names, wanted: &BTreeSet<String>) -> Outcome {
         let start = Instant::now();
         let mut seen = Vec::new();
         loop {
-            self.has_mark(engine, &unique("mark"), &mut seen);
+            self.has_mark(api, &unique("mark"), &mut seen);
             let outcome = names.outcome(&seen);
             if outcome.destroyed.is_superset(wanted) || start.elapsed() > PATIENCE {
                 return outcome;
@@ -122,44 +205,61 @@ impl Events {
 
 impl Drop for Events {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.stream.shutdown(Shutdown::Both);
     }
 }
 
 /// The things that a scenario is about: by id, the names to tell them by.
+#[derive(Default)]
 struct Names {
     by_id: BTreeMap<String, String>,
+    /// Those of them that are volumes.
+    volumes: BTreeSet<String>,
     /// Anonymous volumes that a container had before.
     attached: BTreeSet<String>,
 }
 
 impl Names {
-    /// Everything whose name has `part` in it, and the volumes of such containers.
-    fn of(engine: &Engine, part: &str) -> Self {
-        let mut by_id = BTreeMap::new();
-        let mut attached = BTreeSet::new();
-        let listed = engine.docker(&["ps", "-a", "--no-trunc", "--format", "{{.ID}} {{.Names}}"]).expect(0);
+    /// Everything whose name has `part` in it, and the anonymous volumes of such containers.
+    fn of(api: &Api, part: &str) -> Self {
+        let mut names = Self::default();
         // The newest comes first; a volume is named after the oldest of its containers.
-        let listed = listed.stdout.lines().rev().filter_map(|line| line.split_once(' '));
-        for (id, name) in listed.filter(|(_, name)| name.contains(part)) {
-            by_id.insert(id.to_owned(), name.to_owned());
-            let format = "{{range .Mounts}}{{.Name}} {{.Destination}}\n{{end}}";
-            let mounts = engine.docker(&["inspect", "--format", format, id]).expect(0).stdout;
-            for (volume, destination) in mounts.lines().filter_map(|line| line.split_once(' ')) {
+        for container in api.containers().iter().rev() {
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let own = container["Names"].as_array().into_iter().flatten().map(text);
+            let Some(name) = own.map(|name| without_task(name.trim_start_matches('/'))).min() else {
+                continue;
+            };
+            if !name.contains(part) {
+                continue;
+            }
+            names.by_id.insert(text(&container["Id"]), name.clone());
+            for mount in container["Mounts"].as_array().into_iter().flatten() {
+                let volume = text(&mount["Name"]);
                 if volume.len() == 64 {
-                    by_id.entry(volume.to_owned()).or_insert_with(|| format!("{name}:{destination}"));
-                    attached.insert(volume.to_owned());
+                    let destination = text(&mount["Destination"]);
+                    names.volumes.insert(volume.clone());
+                    names.attached.insert(volume.clone());
+                    names.by_id.entry(volume).or_insert_with(|| format!("{name}:{destination}"));
                 }
             }
         }
-        let volumes = engine.docker(&["volume", "ls", "-q"]).expect(0).stdout;
-        let named = volumes.lines().filter(|volume| volume.contains(part));
-        by_id.extend(named.map(|volume| (volume.to_owned(), format!("volume {volume}"))));
-        Self { by_id, attached }
+        for volume in api.volumes(false) {
+            let name = volume["Name"].as_str().unwrap_or_default().to_owned();
+            let is_labelled = volume["Labels"].get(part).is_some();
+            if name.contains(part) {
+                names.by_id.insert(name.clone(), format!("volume {name}"));
+            } else if is_labelled && !names.volumes.contains(&name) {
+                names.by_id.insert(name.clone(), "volume without a name".to_owned());
+            } else {
+                continue;
+            }
+            names.volumes.insert(name);
+        }
+        names
     }
 
-    fn outcome(&self, events: &[serde_json::Value]) -> Outcome {
+    fn outcome(&self, events: &[Value]) -> Outcome {
         let mut outcome = Outcome::default();
         for event in events {
             let Some(name) = event["Actor"]["ID"].as_str().and_then(|id| self.by_id.get(id)) else {
@@ -176,14 +276,14 @@ impl Names {
     }
 
     /// Anonymous volumes that lie around now, and did not before.
-    fn detached(&self, engine: &Engine) -> BTreeSet<String> {
-        let dangling = engine.docker(&["volume", "ls", "-q", "--filter", "dangling=true"]).expect(0).stdout;
-        let lost = dangling.lines().filter(|volume| self.attached.contains(*volume));
+    fn detached(&self, api: &Api) -> BTreeSet<String> {
+        let dangling = api.volumes(true);
+        let lost = dangling.iter().filter_map(|volume| self.attached.get(volume["Name"].as_str()?));
         lost.map(|volume| self.by_id[volume].clone()).collect()
     }
 
     /// What the plan says, and what of it may come otherwise.
-    fn of_plan(&self, plan: &serde_json::Value) -> (Outcome, BTreeSet<String>) {
+    fn of_plan(&self, plan: &Value) -> (Outcome, BTreeSet<String>) {
         let mut outcome = Outcome::default();
         let mut possible = BTreeSet::new();
         for row in plan["plan"].as_array().unwrap() {
@@ -237,14 +337,18 @@ impl Played {
         differences
     }
 
-    /// With the project's name put back to what the scenario calls it, and names as later composes make them.
-    fn told(outcome: &Outcome, project: &str) -> Outcome {
-        let told = |names: &BTreeSet<String>| names.iter().map(|name| plain_name(name, project)).collect();
-        Outcome {
-            destroyed: told(&outcome.destroyed),
-            stopped: told(&outcome.stopped),
-            detached: told(&outcome.detached),
-        }
+    /// What was foreseen and did not happen, nor worse.
+    pub(crate) fn needless(&self) -> Vec<String> {
+        let happened = self.happened.lines();
+        self.predicted.lines().into_iter().filter(|line| !happened.contains(line)).collect()
+    }
+}
+
+/// A swarm's task has a random end to its name.
+fn without_task(name: &str) -> String {
+    match name.rsplit_once('.') {
+        Some((service, task)) if task.len() == 25 => service.to_owned(),
+        _ => name.to_owned(),
     }
 }
 
@@ -268,7 +372,18 @@ impl Outcome {
         let of = |verb: &str, names: &BTreeSet<String>| {
             names.iter().map(|name| format!("{verb} {name}")).collect::<Vec<_>>()
         };
-        [of("destroyed", &self.destroyed), of("stopped", &self.stopped)].concat()
+        let (destroyed, detached) = (of("destroyed", &self.destroyed), of("detached", &self.detached));
+        [destroyed, detached, of("stopped", &self.stopped)].concat()
+    }
+
+    /// With the project's name put back to what the scenario calls it, and names as later composes make them.
+    fn told(&self, project: &str) -> Self {
+        let told = |names: &BTreeSet<String>| names.iter().map(|name| plain_name(name, project)).collect();
+        Self {
+            destroyed: told(&self.destroyed),
+            stopped: told(&self.stopped),
+            detached: told(&self.detached),
+        }
     }
 }
 
@@ -289,40 +404,48 @@ fn words(line: &str, project: &str, is_old: bool) -> Vec<String> {
 ///
 /// # Errors
 /// Where what comes before the command fails, or there is no plan: what was said.
-pub(crate) fn play(bench: &Bench<'_>, scenario: &Scenario) -> Result<Played, String> {
-    let engine = bench.engine;
-    let stack = Stack::new(engine, "");
-    let project = stack.name.clone();
-    stack.write("compose.yaml", &scenario.yaml.replace("PROJECT", &project));
+pub(crate) fn play(bench: &Bench<'_>, scenario: &Scenario<'_>) -> Result<Played, String> {
+    // A swarm is the whole engine's: one at a time, and left at the end.
+    static SWARM: Mutex<()> = Mutex::new(());
+    let in_swarm = scenario.before.iter().any(|step| step.starts_with("swarm init"));
+    let held = in_swarm.then(|| SWARM.lock().unwrap_or_else(PoisonError::into_inner));
+    let scene = Scene::new(&bench.api, held);
+    let project = scene.name.clone();
+    scene.write("compose.yaml", &scenario.yaml.replace("PROJECT", &project));
     let line = |line: &str| words(line, &project, bench.is_old);
-    let run = |text: &str| bench.run(&stack, &line(text), scenario.environment);
     for step in scenario.before {
         // The compose file may change between the commands, and files may appear.
         if let Some(edit) = step.strip_prefix("edit ") {
             let (from, to) = edit.split_once(" => ").unwrap();
-            let path = stack.folder.join("compose.yaml");
-            let text = std::fs::read_to_string(&path).unwrap();
+            let path = scene.folder.join("compose.yaml");
+            let text = fs::read_to_string(&path).unwrap();
             assert!(text.contains(from), "{}: {edit}", scenario.name);
-            std::fs::write(path, text.replace(from, to)).unwrap();
+            fs::write(path, text.replace(from, to)).unwrap();
         } else if let Some(file) = step.strip_prefix("file ") {
             let (name, text) = file.split_once(" => ").unwrap();
-            stack.write(name, &text.replace("PROJECT", &project));
+            scene.write(name, &text.replace("PROJECT", &project));
+        } else if let Some(container) = step.strip_prefix("await ") {
+            bench.wait_for(&container.replacen('P', &project, 1));
         } else {
-            let ran = run(step);
+            let ran = bench.prepare(&scene, &line(step), scenario.environment);
             if ran.status != 0 {
                 return Err(format!("`{step}` failed: {}", last_line(&ran.stderr)));
             }
         }
     }
-    let names = Names::of(engine, &project);
-    let asked = bench.plan(&stack, &line(scenario.command), scenario.environment);
+    let names = Names::of(&bench.api, &project);
+    let asked = bench.plan(&scene, &line(scenario.command), scenario.environment);
     if asked.status != 0 {
         return Err(format!("no plan: {}", asked.stderr));
     }
     let plan = asked.json();
     let (predicted, possible) = names.of_plan(&plan);
-    let mut events = Events::listen(engine);
-    let mut ran = run(scenario.command);
+    let mut events = Events::listen(&bench.api);
+    let mut ran = bench.run(&scene, &line(scenario.command), scenario.environment);
+    // One prune at a time, whoever asks.
+    while ran.stderr.contains("a prune operation is already running") {
+        ran = bench.run(&scene, &line(scenario.command), scenario.environment);
+    }
     // The old program prints its usage, and calls that a success.
     if bench.is_old && format!("{}{}", ran.stdout, ran.stderr).contains("Usage:") {
         ran.status = 64;
@@ -332,20 +455,12 @@ pub(crate) fn play(bench: &Bench<'_>, scenario: &Scenario) -> Result<Played, Str
     } else {
         BTreeSet::new()
     };
-    let mut happened = events.so_far(engine, &names, &certain);
-    happened.detached = names.detached(engine);
-    for text in ["rm -fv P-x P-y P-z P-s P-t P-u P-w", "rmi P_image"] {
-        engine.docker_in(&stack.folder, &line(text).iter().map(String::as_str).collect::<Vec<_>>(), &[]);
-    }
-    drop(stack);
-    let volumes = engine.docker(&["volume", "ls", "-q"]).stdout;
-    for volume in volumes.lines().filter(|volume| names.by_id.contains_key(*volume)) {
-        engine.docker(&["volume", "rm", volume]);
-    }
+    let mut happened = events.so_far(&bench.api, &names, &certain);
+    happened.detached = names.detached(&bench.api);
     Ok(Played {
-        predicted: Played::told(&predicted, &project),
+        predicted: predicted.told(&project),
         possible: possible.iter().map(|name| plain_name(name, &project)).collect(),
-        happened: Played::told(&happened, &project),
+        happened: happened.told(&project),
         undetermined: plan["undetermined"].is_array(),
         status: ran.status,
         said: last_line(&ran.stderr),

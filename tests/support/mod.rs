@@ -2,6 +2,7 @@
 //! can reach an engine that somebody uses.
 #![cfg_attr(all(), allow(dead_code, clippy::unwrap_used, reason = "every test binary uses its own part"))]
 
+pub(crate) mod api;
 pub(crate) mod home;
 pub(crate) mod servers;
 
