@@ -135,8 +135,8 @@ fn what_cannot_be_proved_or_is_stopped_leaves_the_service_as_it_was() {
     assert_eq!(in_shop(&stack, "select count(*) from kept"), "0");
     assert!(home.snapshots().is_empty());
 
-    // A cluster without its map of files does not start.
-    shell("rm /to/global/pg_filenode.map");
+    // A cluster without its log does not start.
+    shell("rm /to/pg_wal/0*");
     let ran = dbsafe(&stack, &home, &["recover", &copy, "--to", "db"]).expect(12);
     assert!(ran.says("nothing was attached") && ran.says("does not come up on the copy"), "{ran:?}");
     assert_eq!(state(&stack), before);

@@ -35,8 +35,8 @@ use crate::{
 const READY_LIMIT: Duration = Duration::from_secs(600);
 const READY_EVERY: Duration = Duration::from_millis(150);
 const QUESTION_LIMIT: Duration = Duration::from_secs(20);
-/// What servers say that will let nobody in however long one waits; and how often in a row it is said before it is
-/// believed.
+/// What servers say that will let nobody in however long one waits; and how often it is said before it is believed: one
+/// that crashes and recovers for ever says other things in between.
 const REFUSALS: &[&str] = &["Access denied", "FATAL:"];
 /// What they say while they come up.
 const NOT_YET: &str = "the database system is";
@@ -455,7 +455,7 @@ impl Scratch {
                     let said = String::from_utf8_lossy(&answer.stderr);
                     let is_refusal = |line: &&str| REFUSALS.iter().any(|words| line.contains(words));
                     let refusal = said.lines().find(is_refusal).filter(|line| !line.contains(NOT_YET));
-                    refusals = if refusal.is_some() { refusals + 1 } else { 0 };
+                    refusals += u32::from(refusal.is_some());
                     if let Some(refusal) = refusal.filter(|_| refusals >= PATIENCE) {
                         return Some(format!("it lets nobody in: {}", refusal.trim()));
                     }
