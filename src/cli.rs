@@ -5,6 +5,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
     audit::AuditArgs,
+    backups::BackupsArgs,
     config::ConfigArgs,
     doctor::DoctorArgs,
     hooks::HooksArgs,
@@ -62,6 +63,7 @@ Exit status: docker's own, or
 #[derive(Debug, Subcommand)]
 pub enum OwnCommand {
     Audit(AuditArgs),
+    Backups(BackupsArgs),
     Snapshot(SnapshotArgs),
     Snapshots(SnapshotsArgs),
     Restore(RestoreArgs),

@@ -101,13 +101,13 @@ pub async fn run(app: &App, arguments: &AuditArgs) -> Result<Exit, Failure> {
     Ok(if failed { Exit::Found } else { Exit::Done })
 }
 
-struct Chosen<'a> {
-    containers: Vec<&'a ContainerSummary>,
-    volumes: Vec<&'a Volume>,
+pub(super) struct Chosen<'a> {
+    pub(super) containers: Vec<&'a ContainerSummary>,
+    pub(super) volumes: Vec<&'a Volume>,
 }
 
 /// The containers and volumes that the targets name.
-fn choose<'a>(
+pub(super) fn choose<'a>(
     all: &'a [ContainerSummary],
     volumes: &'a [Volume],
     targets: &[String],

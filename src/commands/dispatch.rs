@@ -6,7 +6,7 @@ use clap::Parser as _;
 
 use super::{
     app::{App, Failure},
-    audit, check, completion, config, doctor, guard, hints, hooks, journal, man, protect, restore,
+    audit, backups, check, completion, config, doctor, guard, hints, hooks, journal, man, protect, restore,
     shell_init, snapshot, snapshots,
 };
 use crate::{
@@ -106,6 +106,7 @@ async fn run_command(
             let app = || App::new(ui, globals.clone(), environment.clone(), cancellation.clone());
             return match command {
                 OwnCommand::Audit(arguments) => audit::run(&app()?, &arguments).await,
+                OwnCommand::Backups(arguments) => backups::run(&app()?, &arguments).await,
                 OwnCommand::Snapshot(arguments) => {
                     snapshot::snapshot(&app()?, &arguments, &mut std::io::stdout()).await
                 }

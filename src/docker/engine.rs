@@ -325,6 +325,8 @@ struct InspectedState {
     status: String,
     #[serde(default)]
     started_at: String,
+    #[serde(default)]
+    finished_at: String,
 }
 
 #[derive(Deserialize)]
@@ -428,6 +430,7 @@ impl InspectedContainer {
             stop_signal: self.config.stop_signal.filter(|signal| !signal.is_empty()),
             created: self.created,
             started: self.state.started_at,
+            finished: self.state.finished_at,
             memory_limit: host.memory,
             read_only_root: host.readonly_rootfs,
         }

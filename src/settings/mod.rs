@@ -16,7 +16,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use self::weigh::{Origin, Weighed};
+pub use self::{
+    cover::Extent,
+    weigh::{Origin, Weighed},
+};
 use self::{file::SettingsFile, trust::Trust};
 use crate::{
     commands::app::{App, Failure},
