@@ -135,7 +135,7 @@ fn tool_of(image: &str) -> Option<&'static Tool> {
     let tag = name.rfind(':').filter(|colon| !name[*colon..].contains('/'));
     let name = tag.map_or(name, |colon| &name[..colon]);
     let is_its = |own: &&str| name == *own || name.strip_suffix(own).is_some_and(|host| host.ends_with('/'));
-    TOOLS.iter().find(|tool| tool.images.iter().any(|own| is_its(&own)))
+    TOOLS.iter().find(|tool| tool.images.iter().any(is_its))
 }
 
 /// The containers of an engine that keep backups.

@@ -114,7 +114,7 @@ pub struct BackupFile {
     pub keys: Option<u64>,
     /// Of an archive: the backups in it, by their paths.
     #[serde(default)]
-    pub inside: Vec<(String, BackupFile)>,
+    pub inside: Vec<(String, Self)>,
     /// Of an archive: the data directories in it.
     #[serde(default)]
     pub copies: Vec<FileCopy>,

@@ -162,7 +162,7 @@ fn rows(
                 let needed = std::iter::once(raw.label.as_str());
                 let needed = needed.chain(raw.reference.iter().flatten().map(String::as_str));
                 let labels: HashSet<&str> = needed.collect();
-                let mut faults = labels.into_iter().map(|label| broken(label));
+                let mut faults = labels.into_iter().map(broken);
                 match faults.find(|fault| !matches!(fault, Ok(None))) {
                     None => {
                         whole = Some(true);
