@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::coverage::{Coverage, CoverageStatus};
+use super::coverage::{Coverage, CoverageStatus, Facts, Fault};
 
 /// What kind of copy a backup is, and so what a restore of it would give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -48,8 +48,12 @@ pub struct Backup {
     pub whole: Option<bool>,
     pub same_data: Option<bool>,
     pub off_host: Option<bool>,
+    /// Whether something makes the next one by itself.
+    pub scheduled: Option<bool>,
     /// Whether a restore proved it.
     pub verified: bool,
+    /// What is wrong with it, where it does not count and that is known.
+    pub fault: Option<Fault>,
     /// Why it does not count, or what it is. One clause.
     pub detail: Option<String>,
 }
@@ -67,7 +71,9 @@ impl Backup {
             whole: None,
             same_data: None,
             off_host: None,
+            scheduled: None,
             verified: false,
+            fault: None,
             detail: None,
         }
     }
@@ -80,8 +86,14 @@ impl Backup {
 
     /// One that does not count, and why.
     #[must_use]
-    pub fn refused(tool: &str, source: impl Into<String>, at: Timestamp, why: impl Into<String>) -> Self {
-        Self { detail: Some(why.into()), ..Self::new(tool, source, Some(at), CoverageStatus::Stale) }
+    pub fn refused(
+        tool: &str,
+        source: impl Into<String>,
+        at: Timestamp,
+        (fault, why): (Fault, String),
+    ) -> Self {
+        let new = Self::new(tool, source, Some(at), CoverageStatus::Stale);
+        Self { fault: Some(fault), detail: Some(why), ..new }
     }
 
     /// Where it is, with the tool where the place alone does not tell it.
@@ -104,6 +116,13 @@ impl Backup {
             source: Some(self.place()),
             verified: self.verified,
             detail: self.detail.clone(),
+            facts: Facts {
+                fault: self.fault,
+                tested_at: None,
+                scheduled: self.scheduled,
+                off_host: self.off_host,
+                file_copy: self.quality.map(|quality| quality == Quality::RunningCopy),
+            },
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Plain data that the stages hand to each other. Imports nothing of ours.
 
-pub mod check;
 pub mod backup;
+pub mod check;
 pub mod container;
 pub mod coverage;
 pub mod evidence;

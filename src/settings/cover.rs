@@ -216,9 +216,14 @@ impl Search<'_> {
         }
         let holder = Holder::of(self.plan, seen);
         let container = holder.container;
+        let runs = container.filter(|container| container.state.has_processes());
+        let keepers = self.surroundings.keepers(self.app).await;
+        let tools_inside = self.tools_inside(seen, runs).await;
+        if programs.is_empty() && keepers.is_empty() && tools_inside.is_empty() {
+            return best;
+        }
         let others = self.surroundings.containers(self.app).await;
         self.limits.live = self.live(seen, container, others).await;
-        let runs = container.filter(|container| container.state.has_processes());
         for look in programs {
             let Look::Program(program) = look else { continue };
             let inside = runs.map(|container| self.inside(container));
@@ -228,7 +233,7 @@ impl Search<'_> {
                 return best;
             }
         }
-        for tool in self.tools_inside(seen, runs).await {
+        for tool in tools_inside {
             let Some(container) = runs else { break };
             let (inside, copy, limits) = (self.inside(container), seen.clone(), self.limits.clone());
             best.add(apart(move || tool(&inside, &copy, &limits)).await);
@@ -236,7 +241,6 @@ impl Search<'_> {
                 return best;
             }
         }
-        let keepers = self.surroundings.keepers(self.app).await;
         if !keepers.is_empty() {
             let (seen, container) = (seen.clone(), container.cloned());
             let (engine, limits, patience) =

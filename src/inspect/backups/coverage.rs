@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use super::{BackupFile, FileCopy, Format, Whole, remembered};
 use crate::model::{
     backup::{Backup, Quality},
-    coverage::{Coverage, CoverageStatus},
+    coverage::{Coverage, CoverageStatus, Facts, Fault},
     evidence::Evidence,
 };
 
@@ -42,13 +42,13 @@ impl Limits {
     /// Why a time is not that of a recent backup.
     ///
     /// # Errors
-    /// The clause.
-    pub fn recent(&self, at: Timestamp) -> Result<(), String> {
+    /// The clause, and what it comes to.
+    pub fn recent(&self, at: Timestamp) -> Result<(), (Fault, String)> {
         let age = self.now.duration_since(at);
         if age < -SKEW {
-            Err("it is dated in the future".to_owned())
+            Err((Fault::TooOld, "it is dated in the future".to_owned()))
         } else if age > self.max_age {
-            Err("it is too old".to_owned())
+            Err((Fault::TooOld, "it is too old".to_owned()))
         } else {
             Ok(())
         }
@@ -75,6 +75,7 @@ pub struct Candidate<'a> {
     /// From when on its content was read, for a copy of files; `None` where that is not known.
     pub began: Option<Timestamp>,
     pub off_host: Option<bool>,
+    pub scheduled: Option<bool>,
     /// What its place and name say of whose it is.
     pub claim: Box<dyn Fn(&Path) -> Claim + 'a>,
     pub check: Box<dyn Fn() -> io::Result<BackupFile> + 'a>,
@@ -104,11 +105,22 @@ impl Candidate<'static> {
             modified: Timestamp::try_from(modified).map_err(|error| error.to_string())?,
             began: None,
             off_host: None,
+            scheduled: None,
             // A rule or a label says that what lies there is of this data.
             claim: Box::new(|_| Claim { database: None, ours: true }),
             check: Box::new(move || remembered::check(&own, &zone, memory.as_deref())),
             path,
         })
+    }
+}
+
+impl Candidate<'_> {
+    /// Where it is, with what keeps it.
+    fn place(&self) -> String {
+        match self.tool {
+            Some(tool) => format!("{tool} {}", self.shown),
+            None => self.shown.clone(),
+        }
     }
 }
 
@@ -135,6 +147,7 @@ struct Held {
     shown: String,
     at: Timestamp,
     what: String,
+    facts: Facts,
 }
 
 /// Judges candidates as backups of a body of data. Reads those that are recent enough, newest first, until
@@ -197,7 +210,8 @@ fn not_covered(wants: &[Want<'_>], found: &[Backup]) -> Coverage {
             let what = part.and_then(|row| row.detail.as_deref()).unwrap_or("there is a part");
             let detail = Some(format!("{what}, and nothing else holds the database {database}"));
             let part = part.map_or_else(Coverage::none, Backup::coverage);
-            Coverage { status: CoverageStatus::Stale, detail, ..part }
+            let facts = Facts { fault: Some(Fault::OtherData), ..part.facts };
+            Coverage { status: CoverageStatus::Stale, detail, facts, ..part }
         }
         (Some(row), None) => row.coverage(),
         (None, None) => Coverage::none(),
@@ -218,7 +232,7 @@ fn wants(seen: &Evidence) -> Vec<Want<'_>> {
 
 /// Why something is no backup that counts.
 enum Refusal {
-    Not(String),
+    Not(Option<Fault>, String),
     /// It is not of this data.
     Other(String),
     Unreadable(String),
@@ -229,12 +243,14 @@ fn weigh(candidate: &Candidate<'_>, seen: &Evidence, limits: &Limits, wants: &mu
     let tool = candidate.tool;
     let row = |at, status| Backup {
         off_host: candidate.off_host,
+        scheduled: candidate.scheduled,
         ..Backup::new(tool.unwrap_or("file"), candidate.shown.clone(), Some(at), status)
     };
-    let refused = |at, why: String| Backup { detail: Some(why), ..row(at, CoverageStatus::Stale) };
+    let refused =
+        |at, fault, why: String| Backup { fault, detail: Some(why), ..row(at, CoverageStatus::Stale) };
     // A backup is never younger than its file; an old one need not be read.
-    if let Err(why) = limits.recent(candidate.modified) {
-        return refused(candidate.modified, why);
+    if let Err((fault, why)) = limits.recent(candidate.modified) {
+        return refused(candidate.modified, Some(fault), why);
     }
     let unknown = |at, why| Backup { detail: Some(why), ..row(at, CoverageStatus::Undetermined) };
     let file = match (candidate.check)() {
@@ -249,14 +265,17 @@ fn weigh(candidate: &Candidate<'_>, seen: &Evidence, limits: &Limits, wants: &mu
             detail: Some(good.what),
             ..row(good.at, CoverageStatus::Covered)
         },
-        Err((quality, Refusal::Not(why))) => Backup { quality, ..refused(file.made_at, why) },
+        Err((quality, Refusal::Not(fault, why))) => Backup { quality, ..refused(file.made_at, fault, why) },
         Err((quality, Refusal::Other(why))) => {
-            Backup { quality, same_data: Some(false), ..refused(file.made_at, why) }
+            let same_data = Some(false);
+            Backup { quality, same_data, ..refused(file.made_at, Some(Fault::OtherData), why) }
         }
         Err((quality, Refusal::Unreadable(why))) => Backup { quality, ..unknown(file.made_at, why) },
     };
     told.tool = kind.to_owned();
     told.whole = match file.whole {
+        // It is not read to its end where it does not count anyway.
+        Whole::Yes if told.quality == Some(Quality::RunningCopy) => None,
         Whole::Yes => Some(true),
         Whole::Broken(_) => Some(false),
         Whole::Unknown(_) => None,
@@ -280,7 +299,7 @@ fn weigh_file(
 ) -> Result<Good, (Option<Quality>, Refusal)> {
     match &file.whole {
         Whole::Yes => {}
-        Whole::Broken(why) => return Err((None, Refusal::Not(why.clone()))),
+        Whole::Broken(why) => return Err((None, Refusal::Not(Some(Fault::Broken), why.clone()))),
         Whole::Unknown(why) => return Err((None, Refusal::Unreadable(why.clone()))),
     }
     if file.format != Some(Format::Tar) {
@@ -296,14 +315,14 @@ fn weigh_file(
             Err(refusal) => drop(refused.get_or_insert((Some(Quality::Dump), refusal))),
         }
     }
-    for copy in file.copies.iter().filter(|copy| is_copy_of(copy, seen)) {
+    for copy in file.copies.iter().filter(|copy| is_family(&copy.engine, seen)) {
         match weigh_copy(copy, candidate, seen, limits) {
             Ok(()) => {
                 let what = "the files of a server that had stopped, whole".to_owned();
                 let good = Good { at: file.made_at, quality: Quality::StoppedCopy, what };
                 for want in wants.iter_mut().filter(|want| want.by.is_none()) {
-                    let (shown, at, what) = (candidate.shown.clone(), good.at, good.what.clone());
-                    want.by = Some(Held { shown, at, what });
+                    let (shown, at, what) = (candidate.place(), good.at, good.what.clone());
+                    want.by = Some(Held { shown, at, what, facts: facts(candidate) });
                 }
                 best.get_or_insert(good);
             }
@@ -321,13 +340,20 @@ fn weigh_file(
     }
 }
 
-fn is_copy_of(copy: &FileCopy, seen: &Evidence) -> bool {
+/// What is known of one that counts.
+fn facts(candidate: &Candidate<'_>) -> Facts {
+    let (off_host, scheduled) = (candidate.off_host, candidate.scheduled);
+    Facts { off_host, scheduled, file_copy: Some(false), ..Facts::default() }
+}
+
+/// Whether an engine's data directory may be of this data: some engines' are alike.
+pub(super) fn is_family(engine: &str, seen: &Evidence) -> bool {
     let family = |engine: &str| match engine {
         "mariadb" => "mysql".to_owned(),
         "valkey" => "redis".to_owned(),
         engine => engine.to_owned(),
     };
-    seen.engine.as_deref().is_some_and(|engine| family(engine) == family(&copy.engine))
+    seen.engine.as_deref().is_some_and(|own| family(own) == family(engine))
 }
 
 /// Whether a copy of a data directory is of this data, and of a server that had stopped.
@@ -345,7 +371,7 @@ fn weigh_copy(
         _ if limits.live.is_at(&copy.path) => {}
         _ => return Err(Refusal::Unreadable("of which server its files are cannot be told".to_owned())),
     }
-    let running = || Refusal::Not(RUNNING.to_owned());
+    let running = || Refusal::Not(None, RUNNING.to_owned());
     let began = candidate.began.ok_or_else(running)?;
     // Either it has not run since, or the files themselves say that it had stopped before and nothing wrote to them.
     let stays_stopped = limits.live.stopped_since.is_some_and(|since| since <= began);
@@ -373,12 +399,12 @@ fn hold(
 ) -> Result<Good, Refusal> {
     match &file.whole {
         Whole::Yes => {}
-        Whole::Broken(why) => return Err(Refusal::Not(why.clone())),
+        Whole::Broken(why) => return Err(Refusal::Not(Some(Fault::Broken), why.clone())),
         Whole::Unknown(why) => return Err(Refusal::Unreadable(why.clone())),
     }
     // What an archive says of its files' times cannot be later than the archive.
     let at = file.made_at.min(candidate.modified);
-    limits.recent(at).map_err(Refusal::Not)?;
+    limits.recent(at).map_err(|(fault, why)| Refusal::Not(Some(fault), why))?;
     let Some(format) = file.format.filter(|format| seen.engine.as_deref().is_some_and(|id| format.is_of(id)))
     else {
         let format = file.format.map_or("no format that is known", Format::name);
@@ -387,7 +413,7 @@ fn hold(
     // A file of SQLite's is its own dump, where nobody wrote to it meanwhile.
     let live = Path::new(&seen.path).file_name();
     if format == Format::Sqlite && candidate.tool.is_some() && seen.running && path.file_name() == live {
-        return Err(Refusal::Not(RUNNING.to_owned()));
+        return Err(Refusal::Not(None, RUNNING.to_owned()));
     }
     let claim = (candidate.claim)(path);
     if matches!(format, Format::Rdb | Format::Sqlite) && !claim.ours {
@@ -399,8 +425,8 @@ fn hold(
         match holds(file, path, &claim, seen, want) {
             None => {
                 filled.extend(want.database);
-                let (shown, what) = (candidate.shown.clone(), format!("{}, whole", format.name()));
-                want.by = Some(Held { shown, at, what });
+                let (shown, what) = (candidate.place(), format!("{}, whole", format.name()));
+                want.by = Some(Held { shown, at, what, facts: facts(candidate) });
             }
             Some(why) => refused = Some(format!("it {why}")),
         }
@@ -470,5 +496,6 @@ fn covered(wants: &[Want<'_>]) -> Coverage {
         source: oldest.map(|held| held.shown.clone()),
         verified: false,
         detail: oldest.map(|held| held.what.clone()),
+        facts: oldest.map(|held| held.facts).unwrap_or_default(),
     }
 }

@@ -275,6 +275,8 @@ impl Keeper {
             modified,
             began: None,
             off_host: None,
+            // A tool that runs makes the next one, if it does what its container is for.
+            scheduled: Some(self.container.state.has_processes()),
             claim: Box::new(|_| Claim { database: None, ours: false }),
             check: Box::new(move || {
                 asker

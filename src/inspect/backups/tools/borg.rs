@@ -123,6 +123,7 @@ fn items(text: &str) -> Result<Vec<Entry>, String> {
             size: item.size,
             modified: item.mtime.as_deref().and_then(time),
             object: None,
+            engine: String::new(),
         });
     }
     Ok(entries)

@@ -86,7 +86,15 @@ impl Repository for Kopia {
         let path = snapshot.paths.first().cloned().unwrap_or_default();
         if root.kind == "f" {
             let (size, modified, object) = (root.size, root.mtime, Some(root.obj));
-            return Ok(vec![Entry { path, is_file: true, is_folder: false, size, modified, object }]);
+            return Ok(vec![Entry {
+                path,
+                is_file: true,
+                is_folder: false,
+                size,
+                modified,
+                object,
+                engine: String::new(),
+            }]);
         }
         entries(
             &self.asker.text(&self.question(&["ls", "-l", "-r", "--no-error-summary", &root.obj]))?,
@@ -154,6 +162,7 @@ fn entry(line: &str, root: &str) -> Option<Entry> {
         size: size.parse().ok()?,
         modified: wall.and_then(|wall| TimeZone::UTC.to_timestamp(wall).ok()),
         object: Some(object.to_owned()),
+        engine: String::new(),
     })
 }
 

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::model::{
     backup::{Backup, Quality},
-    coverage::{Coverage, CoverageStatus},
+    coverage::{Coverage, CoverageStatus, Fault},
     evidence::Evidence,
 };
 
@@ -145,48 +145,44 @@ fn rows(
         };
         let cluster = stanza.db.iter().find(is_its).map(|cluster| cluster.system_id.to_string());
         let same = cluster.zip(seen.identity.as_ref()).map(|(theirs, ours)| theirs == *ours);
-        let mut whole = None;
-        let (status, detail) = match (limits.recent(at), same) {
-            (_, Some(false)) => (CoverageStatus::Stale, "it is of another cluster".to_owned()),
-            (Err(why), _) => (CoverageStatus::Stale, why),
+        let verdict = match (limits.recent(at), same) {
+            (_, Some(false)) => Err(Some((Fault::OtherData, "it is of another cluster".to_owned()))),
+            (Err(refused), _) => Err(Some(refused)),
             _ if raw.error == Some(true) => {
-                whole = Some(false);
-                (CoverageStatus::Stale, "pages in it are damaged, as pgbackrest found".to_owned())
+                Err(Some((Fault::Broken, "pages in it are damaged, as pgbackrest found".to_owned())))
             }
-            (Ok(()), None) => {
-                (CoverageStatus::Undetermined, "of which cluster it is cannot be told".to_owned())
-            }
+            (Ok(()), None) => Err(None),
             (Ok(()), Some(true)) if counted >= MOST_COUNTED => continue,
-            (Ok(()), Some(true)) => {
+            (Ok(()), Some(true)) => Ok(()),
+        };
+        let row = match verdict {
+            Err(None) => Backup::unknown(TOOL, source, "of which cluster it is cannot be told"),
+            Err(Some(refused)) => {
+                let whole = (refused.0 == Fault::Broken).then_some(false);
+                Backup { whole, ..Backup::refused(TOOL, source, at, refused) }
+            }
+            Ok(()) => {
                 counted += 1;
                 let needed = std::iter::once(raw.label.as_str());
                 let needed = needed.chain(raw.reference.iter().flatten().map(String::as_str));
                 let labels: HashSet<&str> = needed.collect();
                 let mut faults = labels.into_iter().map(broken);
                 match faults.find(|fault| !matches!(fault, Ok(None))) {
-                    None => {
-                        whole = Some(true);
-                        (
-                            CoverageStatus::Covered,
-                            "a base backup of this cluster, its files all there".to_owned(),
-                        )
-                    }
-                    Some(Err(why)) => (CoverageStatus::Undetermined, why),
-                    Some(Ok(why)) => {
-                        whole = Some(false);
-                        (CoverageStatus::Stale, why.unwrap_or_default())
-                    }
+                    None | Some(Ok(None)) => Backup {
+                        whole: Some(true),
+                        detail: Some("a base backup of this cluster, its files all there".to_owned()),
+                        ..Backup::new(TOOL, source, Some(at), CoverageStatus::Covered)
+                    },
+                    Some(Err(why)) => Backup::unknown(TOOL, source, why),
+                    Some(Ok(Some(why))) => Backup {
+                        whole: Some(false),
+                        ..Backup::refused(TOOL, source, at, (Fault::Broken, why))
+                    },
                 }
             }
         };
-        let counts = status == CoverageStatus::Covered;
-        rows.push(Backup {
-            quality: Some(Quality::BaseBackup),
-            whole,
-            same_data: same,
-            detail: Some(detail),
-            ..Backup::new(TOOL, source, Some(at), status)
-        });
+        let counts = row.status == CoverageStatus::Covered;
+        rows.push(Backup { quality: Some(Quality::BaseBackup), same_data: same, ..row });
         if counts {
             break;
         }

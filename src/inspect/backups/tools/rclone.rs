@@ -75,6 +75,7 @@ fn entries(text: &str) -> Result<Vec<Entry>, String> {
         size: u64::try_from(file.size).unwrap_or(0),
         modified: file.mod_time,
         object: None,
+        engine: String::new(),
     };
     Ok(listed.into_iter().map(entry).collect())
 }

@@ -4,6 +4,7 @@
 //! would be.
 
 use std::{
+    collections::HashMap,
     io::{self, Read},
     path::{Path, PathBuf},
 };
@@ -11,15 +12,23 @@ use std::{
 use jiff::Timestamp;
 
 use super::super::{
-    BackupFile, Claim, Limits, Live, Looked,
+    BackupFile, Claim, FileCopy, Format, Limits, Live, Looked, Whole,
     ask::{Asker, without_secrets},
     check_stream,
-    coverage::{Candidate, look_at},
+    coverage::{Candidate, is_family, look_at},
     remembered, stem,
 };
 use crate::{
-    engines::recognise::{Form, Recogniser, Seen},
-    model::{backup::Backup, coverage::Coverage, evidence::Evidence},
+    engines::{
+        postgres,
+        recognise::{Form, Recogniser, Seen},
+    },
+    model::{
+        backup::Backup,
+        container::is_within,
+        coverage::{Coverage, Fault},
+        evidence::Evidence,
+    },
 };
 
 /// Snapshots that are looked into; what is older only says the same.
@@ -82,6 +91,8 @@ pub struct Entry {
     pub modified: Option<Timestamp>,
     /// The tool's own name of the content, where it has one.
     pub object: Option<String>,
+    /// Of a data directory: the engine's id; empty for others.
+    pub engine: String,
 }
 
 /// What a repository has of a body of data. `words` are the names under which a dump is known as of this data, where
@@ -119,7 +130,7 @@ pub fn look(repository: &dyn Repository, words: &[String], seen: &Evidence, limi
                 continue;
             }
         };
-        for entry in of_databases(entries, seen) {
+        for (entry, control) in of_databases(entries, seen) {
             let path = PathBuf::from(&entry.path);
             // What was copied of a server is of the time of the copy; a dump is of its own.
             let modified = entry.modified.filter(|_| !entry.is_folder).unwrap_or(snapshot.began);
@@ -132,15 +143,22 @@ pub fn look(repository: &dyn Repository, words: &[String], seen: &Evidence, limi
                 // When an archive that was backed up was begun itself, nobody knows.
                 began: entry.is_folder.then_some(snapshot.began),
                 off_host: repository.off_host(),
+                scheduled: None,
                 claim: Box::new(|path| claim(path, words, &limits.live)),
-                check: Box::new(move || check(repository, &snapshot, &entry, limits)),
+                check: Box::new(move || {
+                    match hopeless(repository, &snapshot, &entry, control.as_ref(), limits) {
+                        Some(found) => Ok(found),
+                        None => check(repository, &snapshot, &entry, limits),
+                    }
+                }),
             });
         }
     }
     if candidates.is_empty() && unreadable.is_empty() {
         let engine = seen.engine_name.as_deref().unwrap_or("this database");
         let why = format!("it holds neither a dump nor the files of {engine}");
-        let row = Backup::refused(repository.tool(), shown(newest, ""), newest.began, why);
+        let fault = (Fault::OtherData, why);
+        let row = Backup::refused(repository.tool(), shown(newest, ""), newest.began, fault);
         return Looked { coverage: row.coverage(), found: vec![row] };
     }
     look_at(candidates, unreadable, seen, limits)
@@ -185,8 +203,50 @@ fn check(
     Ok(found)
 }
 
-/// The entries that may be dumps, and the data directories of this engine.
-fn of_databases(entries: Vec<Entry>, seen: &Evidence) -> Vec<Entry> {
+/// What a copy of a data directory is known to be without reading it: one of a server that ran, as nearly all are. A
+/// PostgreSQL's own word on that is one small file.
+fn hopeless(
+    repository: &dyn Repository,
+    snapshot: &Snapshot,
+    entry: &Entry,
+    control: Option<&Entry>,
+    limits: &Limits,
+) -> Option<BackupFile> {
+    let stays_stopped = limits.live.stopped_since.is_some_and(|since| since <= snapshot.began);
+    if !entry.is_folder || stays_stopped {
+        return None;
+    }
+    let mut copy = FileCopy { engine: entry.engine.clone(), path: entry.path.clone(), ..FileCopy::default() };
+    if let Some(control) = control {
+        let mut head = Vec::new();
+        let read = repository.read(snapshot, control, &mut |reader| {
+            reader.take(CONTROL_BYTES).read_to_end(&mut head)?;
+            Ok(())
+        });
+        // What cannot be read is told by reading all of it.
+        let control = read.ok().and_then(|()| postgres::parse_control(&head))?;
+        if control.clean {
+            return None;
+        }
+        copy.identity = Some(control.system_identifier.to_string());
+    }
+    Some(BackupFile {
+        format: Some(Format::Tar),
+        made_at: snapshot.began,
+        size: entry.size,
+        whole: Whole::Yes,
+        databases: Vec::new(),
+        keys: None,
+        inside: Vec::new(),
+        copies: vec![copy],
+    })
+}
+
+/// Bytes that tell a cluster's identity and state.
+const CONTROL_BYTES: u64 = 512;
+
+/// The entries that may be dumps, and the data directories of this engine with their control files.
+fn of_databases(entries: Vec<Entry>, seen: &Evidence) -> Vec<(Entry, Option<Entry>)> {
     let mut recogniser = Recogniser::default();
     for entry in &entries {
         let form = match (entry.is_folder, entry.is_file) {
@@ -197,11 +257,15 @@ fn of_databases(entries: Vec<Entry>, seen: &Evidence) -> Vec<Entry> {
         let path = entry.path.trim_start_matches('/');
         recogniser.see(Seen { path, form, size: entry.size, modified: entry.modified, head: &[] });
     }
-    let roots: Vec<String> =
-        recogniser.finish().into_iter().filter(|found| !found.is_file).map(|found| found.path).collect();
+    let roots: Vec<(String, &str)> = recogniser
+        .finish()
+        .into_iter()
+        .filter(|found| !found.is_file)
+        .map(|found| (found.path, found.kind.id))
+        .collect();
     let within = |path: &str| {
         let path = path.trim_start_matches('/');
-        roots.iter().any(|root| crate::model::container::is_within(path, root))
+        roots.iter().any(|(root, _)| is_within(path, root))
     };
     let is_sqlite = seen.engine.as_deref() == Some("sqlite");
     let is_dump = |entry: &Entry| {
@@ -210,12 +274,26 @@ fn of_databases(entries: Vec<Entry>, seen: &Evidence) -> Vec<Entry> {
             && looks_like_a_dump(&entry.path)
             && (is_sqlite || !within(&entry.path) || entry.path.ends_with(".rdb"))
     };
-    let is_root = |entry: &Entry| {
-        entry.is_folder && roots.iter().any(|root| *root == entry.path.trim_start_matches('/'))
+    let engine_of = |entry: &Entry| {
+        let path = entry.path.trim_start_matches('/');
+        let root = roots.iter().find(|(root, engine)| root == path && is_family(engine, seen));
+        root.filter(|_| entry.is_folder).map(|(_, engine)| (*engine).to_owned())
     };
-    let mut chosen: Vec<Entry> =
-        entries.into_iter().filter(|entry| is_dump(entry) || is_root(entry)).collect();
-    chosen.sort_by_key(|entry| std::cmp::Reverse((entry.is_folder, entry.modified)));
+    let controls: HashMap<String, Entry> = entries
+        .iter()
+        .filter_map(|entry| Some((entry.path.strip_suffix("/global/pg_control")?.to_owned(), entry.clone())))
+        .collect();
+    let mut chosen: Vec<(Entry, Option<Entry>)> = Vec::new();
+    for mut entry in entries {
+        if let Some(engine) = engine_of(&entry) {
+            entry.engine = engine;
+            let control = controls.get(&entry.path).cloned();
+            chosen.push((entry, control));
+        } else if is_dump(&entry) {
+            chosen.push((entry, None));
+        }
+    }
+    chosen.sort_by_key(|(entry, _)| std::cmp::Reverse((entry.is_folder, entry.modified)));
     chosen.truncate(MOST_FILES);
     chosen
 }

@@ -113,6 +113,7 @@ fn entries(text: &str) -> Result<Vec<Entry>, String> {
             size: node.size,
             modified: node.mtime,
             object: None,
+            engine: String::new(),
         });
     }
     Ok(entries)

@@ -9,7 +9,7 @@ use super::super::{
 };
 use crate::model::{
     backup::{Backup, Quality},
-    coverage::{Coverage, CoverageStatus},
+    coverage::{Coverage, CoverageStatus, Fault},
     evidence::Evidence,
 };
 
@@ -69,18 +69,20 @@ fn row(raw: &RawBackup, place: &str, seen: &Evidence, limits: &Limits) -> Backup
         _ => None,
     };
     let judged = match (limits.recent(at), same) {
-        (_, Some(false)) => (CoverageStatus::Stale, "it is of another cluster".to_owned()),
-        (Err(why), _) => (CoverageStatus::Stale, why),
-        _ if raw.compressed_size == Some(0) => (CoverageStatus::Stale, "it is empty".to_owned()),
-        (Ok(()), None) => (CoverageStatus::Undetermined, "of which cluster it is cannot be told".to_owned()),
-        (Ok(()), Some(true)) => (CoverageStatus::Covered, "a base backup of this cluster".to_owned()),
+        (_, Some(false)) => Err((Fault::OtherData, "it is of another cluster".to_owned())),
+        (Err(refused), _) => Err(refused),
+        _ if raw.compressed_size == Some(0) => Err((Fault::Broken, "it is empty".to_owned())),
+        (Ok(()), None) => return Backup::unknown(TOOL, source, "of which cluster it is cannot be told"),
+        (Ok(()), Some(true)) => Ok("a base backup of this cluster".to_owned()),
     };
-    Backup {
-        quality: Some(Quality::BaseBackup),
-        same_data: same,
-        detail: Some(judged.1),
-        ..Backup::new(TOOL, source, Some(at), judged.0)
-    }
+    let new = match judged {
+        Err(refused) => Backup::refused(TOOL, source, at, refused),
+        Ok(detail) => {
+            let detail = Some(detail);
+            Backup { detail, ..Backup::new(TOOL, source, Some(at), CoverageStatus::Covered) }
+        }
+    };
+    Backup { quality: Some(Quality::BaseBackup), same_data: same, ..new }
 }
 
 #[cfg(test)]
