@@ -353,6 +353,8 @@ struct InspectedState {
     status: String,
     #[serde(default)]
     started_at: String,
+    #[serde(default)]
+    finished_at: String,
 }
 
 #[derive(Deserialize)]
@@ -569,6 +571,7 @@ impl InspectedContainer {
             stop_signal: self.config.stop_signal.filter(|signal| !signal.is_empty()),
             created: self.created,
             started: self.state.started_at,
+            finished: self.state.finished_at,
             memory_limit: host.memory,
             read_only_root: host.readonly_rootfs,
             told,
