@@ -218,6 +218,7 @@ mod tests {
             volume: Some((*volume).to_owned()).filter(|name| !name.is_empty()),
             source: None,
             writable: true,
+            is_part: false,
         };
         Container { mounts: mounts.iter().map(mount).collect(), ..Container::sample("1", "shop-db-1") }
     }

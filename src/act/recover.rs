@@ -353,6 +353,7 @@ mod tests {
                 .then(|| "new".to_owned()),
             source: Some("/srv".to_owned()),
             writable: true,
+            is_part: false,
         };
         Container {
             image: image.to_owned(),
