@@ -1,5 +1,4 @@
 //! Data in places where nobody looks first: each of these once passed for safe.
-#![expect(clippy::unwrap_used, reason = "what a test cannot go on without ends it")]
 
 mod support;
 

@@ -249,7 +249,7 @@ impl Audit {
             let own = names.iter().filter_map(|name| volumes.remove(&(context.as_str(), name.as_str())));
             holders.extend(own.map(holder_of_volume));
             // Stable: containers before volumes.
-            holders.sort_by(|a, b| b.risk.cmp(&a.risk));
+            holders.sort_by_key(|holder| std::cmp::Reverse(holder.risk));
             let own = of_swarm.iter().filter_map(|name| services.remove(&(context.as_str(), name.as_str())));
             Group { project, holders, services: own.collect() }
         };
