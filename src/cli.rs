@@ -5,7 +5,6 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
     audit::AuditArgs,
-    backups::BackupsArgs,
     config::ConfigArgs,
     doctor::DoctorArgs,
     explain::ExplainArgs,
@@ -67,7 +66,6 @@ Exit status: docker's own, or
 #[derive(Debug, Subcommand)]
 pub enum OwnCommand {
     Audit(AuditArgs),
-    Backups(BackupsArgs),
     Lint(LintArgs),
     Explain(ExplainArgs),
     Snapshot(SnapshotArgs),

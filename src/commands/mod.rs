@@ -2,7 +2,6 @@
 
 pub mod app;
 pub mod audit;
-pub mod backups;
 pub mod check;
 mod checked;
 mod completion;

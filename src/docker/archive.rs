@@ -256,7 +256,7 @@ where
 }
 
 /// Bytes of zeros that end every tar.
-pub(crate) const TRAILER_BYTES: u64 = 1024;
+const TRAILER_BYTES: u64 = 1024;
 
 /// Walks a tar stream of a folder. The first component of every name is the folder itself.
 ///
@@ -312,9 +312,9 @@ where
 }
 
 /// Counts what was read.
-pub(crate) struct Counted<R> {
-    pub(crate) reader: R,
-    pub(crate) bytes: u64,
+struct Counted<R> {
+    reader: R,
+    bytes: u64,
 }
 
 impl<R: Read> Read for Counted<R> {

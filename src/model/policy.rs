@@ -98,7 +98,7 @@ pub enum Selector {
     Container(String),
 }
 
-/// Another tool that keeps backups.
+/// Another tool that keeps backups. Kept as data: nothing asks these tools yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Program {
     Restic {
@@ -107,17 +107,9 @@ pub enum Program {
     Borg {
         repository: String,
     },
-    /// The repository that kopia is connected to, or that of a configuration file.
-    Kopia {
-        configuration: Option<String>,
-    },
+    Kopia,
     PgBackRest {
         stanza: String,
-    },
-    WalG,
-    /// A folder of a remote that rclone knows.
-    Rclone {
-        remote: String,
     },
     /// Objects under a prefix of a bucket.
     Object {
@@ -139,9 +131,7 @@ impl Program {
             | Self::PgBackRest { stanza: detail }
             | Self::Object { url: detail }
             | Self::Command { line: detail } => detail,
-            Self::Kopia { configuration } => configuration.as_deref().unwrap_or("true"),
-            Self::Rclone { remote } => remote,
-            Self::WalG => "true",
+            Self::Kopia => "true",
         }
     }
 
@@ -151,9 +141,7 @@ impl Program {
         match self {
             Self::Restic { .. } => "restic",
             Self::Borg { .. } => "borg",
-            Self::Kopia { .. } => "kopia",
-            Self::WalG => "walg",
-            Self::Rclone { .. } => "rclone",
+            Self::Kopia => "kopia",
             Self::PgBackRest { .. } => "pgbackrest",
             Self::Object { .. } => "object",
             Self::Command { .. } => "command",

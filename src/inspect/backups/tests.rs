@@ -221,9 +221,7 @@ fn judge(files: &[PathBuf], seen: &Evidence) -> (CoverageStatus, String) {
 }
 
 fn judge_at(files: &[PathBuf], seen: &Evidence, now: Timestamp) -> (CoverageStatus, String) {
-    let live = Live::default();
-    let limits = Limits { max_age: DAY, now, zone: TimeZone::UTC, memory: None, live };
-    let covered = look_at_files(files.to_vec(), seen, &limits).coverage;
+    let covered = coverage(files, seen, &Limits { max_age: DAY, now, zone: TimeZone::UTC, memory: None });
     (covered.status, covered.detail.unwrap_or_default())
 }
 
