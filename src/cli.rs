@@ -7,6 +7,7 @@ use crate::commands::{
     audit::AuditArgs,
     config::ConfigArgs,
     doctor::DoctorArgs,
+    drill::DrillArgs,
     hooks::HooksArgs,
     journal::JournalArgs,
     man::ManArgs,
@@ -17,6 +18,7 @@ use crate::commands::{
 };
 use crate::commands::{
     restore::{RestoreArgs, UndoArgs},
+    schedule::ScheduleArgs,
     snapshot::SnapshotArgs,
     snapshots::SnapshotsArgs,
 };
@@ -70,6 +72,8 @@ pub enum OwnCommand {
     Undo(UndoArgs),
     Recover(RecoverArgs),
     Migrate(MigrateArgs),
+    Schedule(ScheduleArgs),
+    Drill(DrillArgs),
     Allow(AllowArgs),
     Protect(ProtectArgs),
     Unprotect(UnprotectArgs),

@@ -6,8 +6,8 @@ use clap::Parser as _;
 
 use super::{
     app::{App, Failure},
-    audit, check, completion, config, doctor, guard, hints, hooks, journal, man, migrate, protect, recover,
-    restore, shell_init, snapshot, snapshots,
+    audit, check, completion, config, doctor, drill, guard, hints, hooks, journal, man, migrate, protect,
+    recover, restore, schedule, shell_init, snapshot, snapshots,
 };
 use crate::{
     act::keeper,
@@ -124,6 +124,10 @@ async fn run_command(
                 OwnCommand::Recover(arguments) => {
                     recover::run(&app()?, &arguments, &mut std::io::stdout()).await
                 }
+                OwnCommand::Schedule(arguments) => {
+                    schedule::run(&app()?, &arguments, &mut std::io::stdout()).await
+                }
+                OwnCommand::Drill(arguments) => drill::run(&app()?, &arguments, &mut std::io::stdout()).await,
                 OwnCommand::Allow(arguments) => {
                     let door = ["guard", "--"].map(str::to_owned).into_iter().chain(arguments.command);
                     let (globals, door) = through_the_door(globals.clone(), door.collect())?;

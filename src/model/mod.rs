@@ -3,6 +3,7 @@
 pub mod check;
 pub mod container;
 pub mod coverage;
+pub mod drill;
 pub mod evidence;
 pub mod journal;
 pub mod manifest;
@@ -10,5 +11,6 @@ pub mod operation;
 pub mod origin;
 pub mod plan;
 pub mod policy;
+pub mod schedule;
 pub mod setup;
 pub mod verdict;

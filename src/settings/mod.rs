@@ -4,6 +4,7 @@
 //! pure. A project's file may tighten by itself; what loosens or runs a program counts only once trusted.
 
 pub mod age;
+mod candidates;
 mod cover;
 pub mod file;
 mod holder;
