@@ -51,7 +51,7 @@ pub(super) struct Like<'a> {
 /// A server of our own. What removes it is `remove`, or the sweep at the end of the run.
 pub(super) struct Fresh {
     engine: Engine,
-    pub(super) server: Server,
+    server: Server,
     how: &'static Recipe,
 }
 
@@ -60,7 +60,7 @@ pub(super) type NoServer = String;
 
 impl Like<'_> {
     /// What creates it.
-    pub(super) fn body(&self, labels: Value) -> Map<String, Value> {
+    fn body(&self, labels: Value) -> Map<String, Value> {
         let mut body = isolated_body(self.recipe, self.secrets, Vec::new(), labels);
         body.insert("Healthcheck".to_owned(), json!({"Test": ["NONE"]}));
         if let Some(host) = body.get_mut("HostConfig").and_then(Value::as_object_mut) {
@@ -162,18 +162,13 @@ impl Like<'_> {
         Ok(said?.unwrap_or_else(|| "it took too long".to_owned()))
     }
 
-    pub(super) fn server(&self, container: String) -> Server {
+    fn server(&self, container: String) -> Server {
         let arguments = verify::arguments(self.recipe, self.secrets);
         Server { container, data: self.data.to_owned(), arguments }
     }
 }
 
 impl Fresh {
-    /// A server in a container that somebody else made.
-    pub(super) fn of(engine: &Engine, server: Server, how: &'static Recipe) -> Self {
-        Self { engine: engine.clone(), server, how }
-    }
-
     async fn started(self) -> Result<Self, NoServer> {
         let failed = match self.engine.start(&self.server.container).await {
             Ok(()) => self.wait().await,
@@ -189,7 +184,7 @@ impl Fresh {
     }
 
     /// Waits until the server itself serves, and not the one for the set-up before it; why it never will, else.
-    pub(super) async fn wait(&self) -> Option<String> {
+    async fn wait(&self) -> Option<String> {
         let mut steady = 0;
         for _ in 0..SET_UP_TRIES {
             if let Some(cause) = verify::wait_until_ready(&self.engine, &self.server, self.how).await {

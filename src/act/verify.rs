@@ -463,7 +463,10 @@ impl Scratch {
         }
         let running = self.engine.container(&self.container).await?;
         if !running.is_some_and(|container| container.state.has_processes()) {
-            return Err(SnapshotError::NotProved(format!("{name} does not stay up: {}", self.end().await)));
+            return Err(SnapshotError::NotProved(format!(
+                "{name} does not stay up: {}",
+                end(&self.engine, &self.container).await
+            )));
         }
         let server =
             Server { container: self.container.clone(), data: String::new(), arguments: String::new() };
