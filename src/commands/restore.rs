@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::{
     app::{App, Failure},
+    remote::{self, RemoteArgs},
     save::{self, open_store},
     snapshot::line,
 };
@@ -40,6 +41,8 @@ pub struct RestoreArgs {
     /// The database's new name
     #[arg(long = "as", value_name = "NAME", requires = "database")]
     pub new_name: Option<String>,
+    #[command(flatten)]
+    pub source: RemoteArgs,
 }
 
 /// Take back the last command that removed something
@@ -58,7 +61,7 @@ pub struct UndoArgs {
 /// Where there is no such snapshot, its copy is damaged, or what it would be restored to exists.
 pub async fn restore(app: &App, arguments: &RestoreArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
     let store = open_store(app)?;
-    let stored = store.find(&arguments.snapshot).map_err(|error| save::failed(&error))?;
+    let stored = remote::find(app, &store, &arguments.snapshot, &arguments.source).await?;
     let refused = |error: SnapshotError| save::not_saved("nothing was restored", &error);
     let to = arguments.to.as_deref().map(|to| to.split_once(':').ok_or(to)).transpose();
     let to =

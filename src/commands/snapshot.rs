@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::{
     app::{App, Failure},
     project::Project,
+    remote,
     save::{self, open_store},
 };
 use crate::{
@@ -109,6 +110,7 @@ pub(super) async fn take(
     let stored = taken.leave();
     let names = stored.manifest.items.iter().map(|item| item.target.name.clone()).collect();
     app.journal(Event::Snapshot, &words, names, &stored.manifest.id);
+    remote::after_snapshot(app, store, &stored).await;
     Ok(stored)
 }
 
