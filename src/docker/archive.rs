@@ -161,6 +161,9 @@ impl Place {
     /// # Errors
     /// Where the engine does not answer.
     pub async fn seems_there(&self, path: &str) -> Result<bool, EngineError> {
+        if self.is_hidden(path) {
+            return Ok(false);
+        }
         self.engine.transport.answers(&self.url(path)).await
     }
 
