@@ -154,18 +154,6 @@ pub(crate) const DOCKER: &[Scenario<'_>] = &[
         ..PLAIN
     },
     Scenario {
-        name: "filters of docker's configuration",
-        before: &[
-            "create --label P --name P-x --network none stateless:1",
-            "create --label P --label kept --name P-y --network none stateless:1",
-            "file conf/config.json => {\"pruneFilters\": [\"label=PROJECT\", \"label!=kept\"]}",
-        ],
-        environment: &[("DOCKER_CONFIG", "conf")],
-        command: "container prune -f",
-        expect: &["destroyed P-x"],
-        ..PLAIN
-    },
-    Scenario {
         name: "docker kill with a signal that ends nothing",
         before: &["run -d --name P-x --network none stateless:1 sleep infinity"],
         command: "container kill --signal=SIGHUP P-x",

@@ -319,19 +319,6 @@ pub(crate) const DOWN: &[Scenario<'_>] = &[
         ..PLAIN
     },
     Scenario {
-        name: "the project's name in the .env file",
-        yaml: TWO,
-        before: &["file .env => COMPOSE_PROJECT_NAME=PROJECTother", "compose up -d"],
-        command: "compose down -v",
-        expect: &[
-            "destroyed Pother-db-1",
-            "destroyed Pother-db-1:/anonymous",
-            "destroyed Pother-web-1",
-            "destroyed volume Pother_named",
-        ],
-        ..PLAIN
-    },
-    Scenario {
         name: "several files by the environment",
         yaml: TWO,
         before: &[
