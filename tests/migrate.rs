@@ -1,10 +1,7 @@
 //! A service's data moves into volumes on a real engine: no acknowledged write is lost, and what fails leaves everything
 //! as it was.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test stops at what it did not expect, and counts"
-)]
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect, and counts")]
 
 mod support;
 

@@ -90,6 +90,45 @@ fn a_prune_spares_what_is_protected() {
     engine.docker(&["rm", &by_hand, &by_label]).expect(0);
 }
 
+/// Docker 28 passes over label filters of its configuration where the command line has none (20.10 and 26.1 honour
+/// them): what docker itself would run is judged with what they would spare, and our own list leaves that alone.
+#[test]
+fn prune_filters_of_dockers_configuration_spare_what_they_say() {
+    let engine = Engine::start("28-prune", "5.6");
+    let home = Home::on(&engine);
+    let write = "sqlite3 /srv/app.db 'create table t(a); insert into t values (1)'";
+    engine
+        .docker(&[
+            "run",
+            "--name",
+            "kept",
+            "--label",
+            "keep",
+            "--network",
+            "none",
+            "sqlite-app:1",
+            "sh",
+            "-c",
+            write,
+        ])
+        .expect(0);
+    engine.docker(&["create", "--name", "other", "--network", "none", "stateless:1"]).expect(0);
+    let config =
+        std::fs::read_to_string(engine.config.join("config.json")).unwrap_or_else(|_| "{}".to_owned());
+    let mut config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    config["pruneFilters"] = serde_json::json!(["label!=keep"]);
+    std::fs::write(engine.config.join("config.json"), config.to_string()).unwrap();
+    let ran = home.run(&["guard", "--check", "--", "container", "prune", "-f"]).expect(10);
+    assert!(ran.stdout.contains("docker may pass over its `pruneFilters`"), "{ran:?}");
+    home.run(&["container", "prune", "-f"]).expect(0);
+    assert!(engine.exists("kept") && !engine.exists("other"));
+    let ran = engine.docker(&["container", "prune", "-f"]).expect(0);
+    assert!(
+        ran.stdout.contains("Deleted Containers") && !engine.exists("kept"),
+        "the docker that runs the tests honours it: {ran:?}"
+    );
+}
+
 #[test]
 fn a_one_time_code_is_good_once_and_for_what_it_was_given() {
     let (home, container, other) = (Home::new(), postgres(), postgres());

@@ -80,7 +80,7 @@ pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
         }
         return run_it(app, parsed, None).await;
     }
-    let (mut case, settings, model) = judged(app, parsed).await?;
+    let (mut case, settings, model) = judged(app, parsed, CarriedOutBy::Us).await?;
     for note in settings.notes(&case.evidence, &parsed.own.accept_loss) {
         app.ui.note(&note);
     }
@@ -167,6 +167,7 @@ pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
 async fn judged<'a>(
     app: &'a App,
     parsed: &'a Parsed,
+    by: CarriedOutBy,
 ) -> Result<(Case<'a>, Settings, ComposeSource), Failure> {
     let memory = place::home(&app.environment).map(|home| home.join("cache/compose.json"));
     let model = ComposeSource::new(app.docker.clone(), app.environment.clone(), memory)
@@ -178,10 +179,8 @@ async fn judged<'a>(
     };
     let kept = Kept::load(app)?;
     let mut plan = plan::plan(&parsed.operation, &app.engine, &model).await?;
-    if let Operation::Prune(prune) = &parsed.operation
-        && is_listed(app, prune)?
-    {
-        for name in kept.spare(&mut plan) {
+    if by == CarriedOutBy::Us {
+        for name in spare(app, parsed, &kept, &mut plan)? {
             app.ui.note(&format!("{} is protected and stays", clean(&name)));
         }
     }
@@ -199,6 +198,25 @@ async fn judged<'a>(
     Ok((case, settings, model))
 }
 
+/// Who runs a prune that is let through.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum CarriedOutBy {
+    Us,
+    Docker,
+}
+
+/// Takes out of a prune that is our own list what docker's configuration or a protection spares; returns the names of
+/// what is protected.
+fn spare(app: &App, parsed: &Parsed, kept: &Kept, plan: &mut Plan) -> Result<Vec<String>, Failure> {
+    match &parsed.operation {
+        Operation::Prune(prune) if is_listed(app, prune)? => {
+            plan.drop_possible();
+            Ok(kept.spare(plan))
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
 /// How long a one-time code is good.
 const CODE_MINUTES: i64 = 10;
 
@@ -212,7 +230,7 @@ pub async fn allow(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
         app.ui.say("it goes through without a code");
         return Ok(Exit::Done);
     }
-    let (case, settings, _) = judged(app, parsed).await?;
+    let (case, settings, _) = judged(app, parsed, CarriedOutBy::Us).await?;
     if !case.kept.is_empty() {
         return Ok(case.kept_from_removal().await);
     }
@@ -277,7 +295,7 @@ fn protected(target: &TargetRef) -> Finding {
 /// # Errors
 /// Where it cannot be judged.
 pub async fn check(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
-    let (case, ..) = judged(app, parsed).await?;
+    let (case, ..) = judged(app, parsed, CarriedOutBy::Docker).await?;
     let exit = match case.judgement.verdict {
         Verdict::Allow | Verdict::Warn => Exit::Done,
         Verdict::Block | Verdict::Undetermined => case.block_exit(),
@@ -651,11 +669,7 @@ impl Case<'_> {
     /// Looks again by id, right before docker gets the command.
     async fn check_again(&self, model: &ComposeSource, strictness: Strictness) -> Result<(), Failure> {
         let mut again = plan::plan(&self.parsed.operation, &self.app.engine, model).await?;
-        if let Operation::Prune(prune) = &self.parsed.operation
-            && is_listed(self.app, prune)?
-        {
-            Kept::load(self.app)?.spare(&mut again);
-        }
+        spare(self.app, self.parsed, &Kept::load(self.app)?, &mut again)?;
         let agrees = match strictness {
             Strictness::Same => again.fingerprint() == self.plan.fingerprint(),
             Strictness::NothingNew => {

@@ -95,6 +95,13 @@ impl Plan {
         containers.chain(volumes).collect()
     }
 
+    /// Leaves only what goes for certain.
+    pub fn drop_possible(&mut self) {
+        let possible = std::mem::take(&mut self.possible);
+        self.containers.retain(|planned| !possible.contains(&planned.container.id));
+        self.volumes.retain(|planned| !possible.contains(&planned.volume.name));
+    }
+
     /// The names of the containers and volumes that go or get lost.
     #[must_use]
     pub fn names_of_losses(&self) -> Vec<String> {

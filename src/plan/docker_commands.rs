@@ -57,7 +57,7 @@ pub(super) async fn plan(
             inspect_chosen(engine, &steps, &mut state).await?;
         }
         Operation::Prune(prune) => {
-            let rules = Rules::read(prune, &docker.config_prune_filters()?, docker.client_api().await?);
+            let rules = Rules::read(prune, &docker.config_prune_filters()?, docker.client().await?);
             prune::steps(prune, &rules, &state, &mut steps);
             inspect_chosen(engine, &steps, &mut state).await?;
         }

@@ -11,7 +11,7 @@ use super::{
     old_model,
     pflag::parse_bool,
     project::Project,
-    prune::api_number,
+    prune::Client,
     version::Version,
 };
 use crate::{
@@ -92,10 +92,12 @@ impl ComposeSource {
         Ok(self.docker.config(&self.environment)?.prune_filters.unwrap_or_default())
     }
 
-    /// The API version that docker speaks with the engine: the older one of both, or DOCKER_API_VERSION.
-    pub(super) async fn client_api(&self) -> Result<(u32, u32), PlanError> {
-        let output = self.docker.output(&["version", "--format", "{{.Client.APIVersion}}"], LIMIT).await?;
-        Ok(api_number(&String::from_utf8_lossy(&output.stdout)))
+    /// The docker that would run the command. Its API version is the older one of its own and the engine's, or
+    /// `DOCKER_API_VERSION`.
+    pub(super) async fn client(&self) -> Result<Client, PlanError> {
+        let format = "{{.Client.APIVersion}} {{.Client.Version}}";
+        let output = self.docker.output(&["version", "--format", format], LIMIT).await?;
+        Ok(Client::read(&String::from_utf8_lossy(&output.stdout)))
     }
 
     /// Which compose it is, and which project the globals mean. Asked once.
