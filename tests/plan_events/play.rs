@@ -189,14 +189,16 @@ impl Events {
         false
     }
 
-    /// Every event so far; waits a while for `wanted` things to be destroyed.
-    fn so_far(&mut self, api: &Api, names: &Names, wanted: &BTreeSet<String>) -> Outcome {
+    /// Every event so far; waits a while for what is `wanted`: a signal is sent before its process has died of it.
+    fn so_far(&mut self, api: &Api, names: &Names, wanted: &Outcome) -> Outcome {
         let start = Instant::now();
         let mut seen = Vec::new();
         loop {
             self.has_mark(api, &unique("mark"), &mut seen);
             let outcome = names.outcome(&seen);
-            if outcome.destroyed.is_superset(wanted) || start.elapsed() > PATIENCE {
+            let all_came = outcome.destroyed.is_superset(&wanted.destroyed)
+                && outcome.stopped.is_superset(&wanted.stopped);
+            if all_came || start.elapsed() > PATIENCE {
                 return outcome;
             }
         }
@@ -450,11 +452,11 @@ pub(crate) fn play(bench: &Bench<'_>, scenario: &Scenario<'_>) -> Result<Played,
     if bench.is_old && format!("{}{}", ran.stdout, ran.stderr).contains("Usage:") {
         ran.status = 64;
     }
-    let certain: BTreeSet<String> = if ran.status == 0 {
-        predicted.destroyed.difference(&possible).cloned().collect()
-    } else {
-        BTreeSet::new()
-    };
+    let mut certain = Outcome::default();
+    if ran.status == 0 {
+        certain.destroyed = predicted.destroyed.difference(&possible).cloned().collect();
+        certain.stopped = predicted.stopped.difference(&possible).cloned().collect();
+    }
     let mut happened = events.so_far(&bench.api, &names, &certain);
     happened.detached = names.detached(&bench.api);
     Ok(Played {

@@ -154,6 +154,19 @@ pub(crate) const DOCKER: &[Scenario<'_>] = &[
         ..PLAIN
     },
     Scenario {
+        name: "filters of docker's configuration",
+        before: &[
+            "create --label P --name P-x --network none stateless:1",
+            "create --label P --label kept --name P-y --network none stateless:1",
+            "file conf/config.json => {\"pruneFilters\": [\"label!=kept\"]}",
+        ],
+        environment: &[("DOCKER_CONFIG", "conf")],
+        // Docker 28 honours the filter of its configuration only beside one of the opposite kind.
+        command: "container prune -f --filter label=P",
+        expect: &["destroyed P-x"],
+        ..PLAIN
+    },
+    Scenario {
         name: "docker kill with a signal that ends nothing",
         before: &["run -d --name P-x --network none stateless:1 sleep infinity"],
         command: "container kill --signal=SIGHUP P-x",

@@ -331,6 +331,18 @@ pub(crate) const DOWN: &[Scenario<'_>] = &[
         ..PLAIN
     },
     Scenario {
+        name: "several files by the .env file",
+        yaml: TWO,
+        before: &[
+            "file .env => COMPOSE_FILE=compose.yaml:more.yaml",
+            "file more.yaml => services: { more: { image: 'stateless:1', network_mode: none, command: sleep infinity, volumes: [ 'more:/m' ] } }\nvolumes: { more: {} }\n",
+            "compose up -d",
+        ],
+        command: "compose down -v more",
+        expect: &["destroyed P-more-1", "destroyed volume P_more"],
+        ..PLAIN
+    },
+    Scenario {
         name: "a file that includes another, and extends a service of it",
         yaml: "
 include: [ part.yaml ]

@@ -193,6 +193,14 @@ services:
         ..PLAIN
     },
     Scenario {
+        name: "create --remove-orphans",
+        yaml: TWO,
+        before: &["compose up -d", "edit   db: =>   other:", "edit depends_on: [ db ] => labels: []"],
+        command: "compose create --remove-orphans",
+        expect: &["destroyed P-db-1", "detached P-db-1:/anonymous"],
+        ..PLAIN
+    },
+    Scenario {
         name: "run --remove-orphans",
         yaml: TWO,
         before: &["compose up -d", "edit   db: =>   other:", "edit depends_on: [ db ] => labels: []"],
