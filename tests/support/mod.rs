@@ -4,6 +4,7 @@
 
 pub(crate) mod api;
 pub(crate) mod home;
+pub(crate) mod proxy;
 pub(crate) mod servers;
 
 use std::{
