@@ -407,7 +407,11 @@ impl Scratch {
                 return Ok(Proof::Failed(format!("{name} {on}: {}", fault.trim())));
             }
             let (tables, rows) = after.totals();
-            let counted = format!("{tables} tables, {rows} rows");
+            let keyed = matches!(item.engine.as_deref(), Some("redis" | "valkey"));
+            let counted = match keyed {
+                true => number_of(rows, "key"),
+                false => format!("{}, {}", number_of(tables as u64, "table"), number_of(rows, "row")),
+            };
             details.push(match &item.fingerprint {
                 None => {
                     found.push((*index, Fingerprint { at: subject.manifest.created.into(), ..after }));
@@ -701,4 +705,8 @@ pub(super) fn isolated_body(
     // Not compose's: it would take the container for its own.
     body.insert("Labels".to_owned(), labels);
     body
+}
+
+fn number_of(count: u64, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }

@@ -81,6 +81,8 @@ pub enum ParseError {
     StrayGlobals,
     #[error("no command is named")]
     Nothing,
+    #[error("`docker {0}` takes no names")]
+    Names(String),
 }
 
 impl ParseError {
@@ -88,7 +90,7 @@ impl ParseError {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Flag { .. } => "see the flags with --help; nothing was run",
+            Self::Flag { .. } | Self::Names(_) => "see the flags with --help; nothing was run",
             Self::OwnValue { .. } | Self::Nothing => "docker dbsafe --help",
             Self::NotGuarded(_) => "run it with docker itself, or as: docker dbsafe guard -- COMMAND",
             Self::StrayGlobals => "docker dbsafe -f compose.yaml down",
@@ -124,7 +126,13 @@ const KILL: &[Flag] = &[flag("signal", Some('s'), Takes::Text)];
 const CHECKPOINT: &[Flag] =
     &[flag("leave-running", None, Takes::Bool), flag("checkpoint-dir", None, Takes::Text)];
 const STACK_RM: &[Flag] = &[flag("detach", Some('d'), Takes::Bool)];
-const PRUNE: &[Flag] = &[
+const CONTAINER_PRUNE: &[Flag] = &[flag("force", Some('f'), Takes::Bool), flag("filter", None, Takes::Text)];
+const VOLUME_PRUNE: &[Flag] = &[
+    flag("force", Some('f'), Takes::Bool),
+    flag("all", Some('a'), Takes::Bool),
+    flag("filter", None, Takes::Text),
+];
+const SYSTEM_PRUNE: &[Flag] = &[
     flag("force", Some('f'), Takes::Bool),
     flag("all", Some('a'), Takes::Bool),
     flag("volumes", None, Takes::Bool),
@@ -263,7 +271,9 @@ fn docker_words(arguments: &[String]) -> Result<Parsed, ParseError> {
         "service rm" => &[],
         "swarm leave" => VOLUME_RM,
         "checkpoint create" => CHECKPOINT,
-        _ => PRUNE,
+        "container prune" => CONTAINER_PRUNE,
+        "volume prune" => VOLUME_PRUNE,
+        _ => SYSTEM_PRUNE,
     };
     // `system prune --filter` and its kin have no --format of docker's own, so ours is not ambiguous.
     let table: Vec<Flag> = table.iter().chain(&OWN).copied().collect();
@@ -297,9 +307,9 @@ fn docker_words(arguments: &[String]) -> Result<Parsed, ParseError> {
                 timeout: None,
                 signal: None,
             }),
-            "container prune" => prune(&found, PruneScope::Containers),
-            "volume prune" => prune(&found, PruneScope::Volumes),
-            _ => prune(&found, PruneScope::System),
+            "container prune" => prune(path, &found, PruneScope::Containers)?,
+            "volume prune" => prune(path, &found, PruneScope::Volumes)?,
+            _ => prune(path, &found, PruneScope::System)?,
         }
     };
     let used = arguments.len() - rest.len();
@@ -347,14 +357,24 @@ fn swarm(found: &Read, what: SwarmScope) -> Operation {
     Operation::SwarmRm(SwarmRm { what, references: found.words.clone() })
 }
 
-fn prune(found: &Read, scope: PruneScope) -> Operation {
-    Operation::Prune(Prune {
+/// A prune is carried out by us: what docker would refuse must not get through.
+fn prune(command: &str, found: &Read, scope: PruneScope) -> Result<Operation, ParseError> {
+    if !found.words.is_empty() {
+        return Err(ParseError::Names(command.to_owned()));
+    }
+    let filters = found.texts("filter");
+    if let Some(value) = filters.iter().find(|filter| !filter.contains('=')) {
+        let error =
+            FlagError::WrongValue { flag: "--filter".to_owned(), what: "NAME=VALUE", value: value.clone() };
+        return Err(ParseError::Flag { command: command.to_owned(), error });
+    }
+    Ok(Operation::Prune(Prune {
         scope,
         all: found.is_on("all"),
         volumes: found.is_on("volumes"),
         force: found.is_on("force"),
-        filters: found.texts("filter"),
-    })
+        filters,
+    }))
 }
 
 /// A command that is handed over, or refused, as it is.
