@@ -28,15 +28,22 @@ const COMPLAINTS: &[&str] = &[
     "unknown command",
     "is not a docker command",
     "flags in the group",
-    "cannot be used together",
     "Conflicting options",
     "invalid filter",
     "bad format of filter",
 ];
 
-/// What it says of names where there must be some, or none. Nothing is lost by a command that it then refuses.
-const OF_NAMES: &[&str] =
-    &["requires at least", "requires exactly", "accepts no arguments", "no such service"];
+/// What it says where names are missing or too many, or flags do not go together. Nothing is lost by a command that
+/// it then refuses.
+const OF_THE_WHOLE: &[&str] = &[
+    "requires at least",
+    "requires exactly",
+    "accepts no arguments",
+    "no such service",
+    "incompatible",
+    "cannot be used together",
+    "cannot be combined",
+];
 
 struct Family {
     /// The words before the flags.
@@ -147,7 +154,7 @@ fn words(flags: &'static [&'static str]) -> impl Strategy<Value = Vec<String>> {
     vec(word.prop_map(str::to_owned), 0..6)
 }
 
-/// Whether the real program understands the words; `None` where it is about how many names there are.
+/// Whether the real program understands the words; `None` where it complains of something else.
 fn takes(
     program: &str,
     before: &[&str],
@@ -160,11 +167,7 @@ fn takes(
     let output = command.stdin(std::process::Stdio::null()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let complains = |of: &[&str]| of.iter().any(|complaint| said.contains(complaint));
-    let taken = match (complains(COMPLAINTS), complains(OF_NAMES)) {
-        (true, _) => Some(false),
-        (false, true) => None,
-        (false, false) => Some(true),
-    };
+    let taken = if complains(OF_THE_WHOLE) { None } else { Some(!complains(COMPLAINTS)) };
     (taken, said)
 }
 

@@ -6,7 +6,10 @@ use futures_util::StreamExt as _;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::{
-    docker::{engine::Engine, events::Destroyed},
+    docker::{
+        engine::{Engine, is_helper},
+        events::Destroyed,
+    },
     model::{
         container::label,
         plan::{Fate, Plan, PlannedContainer},
@@ -109,7 +112,7 @@ fn expected(plan: &Plan) -> HashSet<(bool, String)> {
 
 /// Whether an unforeseen event can be this command's doing: other people use the engine too.
 fn concerns(plan: &Plan, event: &Destroyed) -> bool {
-    if event.attributes.contains_key(label::HELPER) {
+    if is_helper(&event.attributes) {
         return false;
     }
     let planned = plan.containers.iter();

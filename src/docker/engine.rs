@@ -685,7 +685,7 @@ struct Change {
 /// Whether an object is a helper of ours, and so never a target.
 #[must_use]
 pub fn is_helper(labels: &Labels) -> bool {
-    labels.contains_key(label::HELPER)
+    labels.get(label::HELPER).is_some_and(|token| super::scratch::is_of_this_machine(token))
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 use super::{archive::Place, dial::EngineError, engine::Engine};
 use crate::model::container::label;
 
-/// Leftovers of other hosts younger than this may belong to a run that is still at work: copying and proving a
+/// Leftovers of other boots and namespaces younger than this may belong to a run that is still at work: copying and proving a
 /// large database takes its time.
 const STALE_AFTER: Duration = Duration::from_secs(6 * 3600);
 
@@ -198,29 +198,51 @@ pub fn run_token() -> &'static str {
     static TOKEN: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     TOKEN.get_or_init(|| {
         let random = std::hash::RandomState::new().build_hasher().finish();
-        format!("{}-{}-{random:016x}", here(), std::process::id())
+        format!("{}-{}-{}-{random:016x}", machine(), here(), std::process::id())
+    })
+}
+
+/// Whether a label's value is one that this machine gives. Anybody can write a label: an image or a compose file of
+/// ill will, with the label of our helpers on its database, must not be passed over, let alone swept away.
+#[must_use]
+pub fn is_of_this_machine(token: &str) -> bool {
+    token == run_token() || machine() != ELSEWHERE && token.split('-').next() == Some(machine())
+}
+
+const ELSEWHERE: &str = "elsewhere";
+
+/// The first digits of a digest.
+fn short_digest(parts: &[&[u8]]) -> String {
+    use sha2::{Digest as _, Sha256};
+    let digest = parts.iter().fold(Sha256::new(), |digest, part| digest.chain_update(part)).finalize();
+    digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Names this machine to itself, by an id that nobody else is told (machine-id(5) asks for a digest of it).
+fn machine() -> &'static str {
+    static MACHINE: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    MACHINE.get_or_init(|| match std::fs::read("/etc/machine-id") {
+        Ok(id) if id.len() >= 32 => short_digest(&[b"docker-dbsafe", &id]),
+        _ => here().to_owned(),
     })
 }
 
 /// Names the space that process ids have their meaning in: this boot of this host, and the namespace.
 fn here() -> &'static str {
-    use sha2::{Digest as _, Sha256};
     static HERE: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     HERE.get_or_init(|| {
         let boot = std::fs::read("/proc/sys/kernel/random/boot_id");
         let space = std::fs::read_link("/proc/self/ns/pid");
-        let (Ok(boot), Ok(space)) = (boot, space) else { return "elsewhere".to_owned() };
-        let digest =
-            Sha256::new().chain_update(boot).chain_update(space.as_os_str().as_encoded_bytes()).finalize();
-        digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+        let (Ok(boot), Ok(space)) = (boot, space) else { return ELSEWHERE.to_owned() };
+        short_digest(&[&boot, space.as_os_str().as_encoded_bytes()])
     })
 }
 
 /// Whether the process that a token names is known to be alive, or known to be gone.
 fn is_alive(token: &str) -> Option<bool> {
-    let mut parts = token.split('-');
+    let mut parts = token.split('-').skip(1);
     let (place, process) = (parts.next()?, parts.next()?);
-    let known = place == here() && place != "elsewhere" && process.bytes().all(|byte| byte.is_ascii_digit());
+    let known = place == here() && place != ELSEWHERE && process.bytes().all(|byte| byte.is_ascii_digit());
     known.then(|| std::path::Path::new("/proc").join(process).exists())
 }
 
@@ -277,7 +299,7 @@ async fn remove_image(engine: &Engine, image: &str) {
     let _ = engine.api().remove_image(image, Some(options), None).await;
 }
 
-/// Removes helpers that a killed run left behind. Failures are left to the next run.
+/// Removes helpers that a killed run left behind on this machine. Failures are left to the next run.
 async fn sweep(engine: &Engine, now: Timestamp) {
     if let Ok(containers) = engine.containers().await {
         for left in containers.iter().filter(|container| super::engine::is_helper(&container.labels)) {
@@ -300,7 +322,9 @@ async fn sweep(engine: &Engine, now: Timestamp) {
     let options = ListImagesOptions { filters: Some(filters), all: true, ..ListImagesOptions::default() };
     if let Ok(images) = engine.api().list_images(Some(options)).await {
         for image in images {
-            if is_stale(image.labels.get(label::HELPER), Timestamp::from_second(image.created).ok(), now) {
+            let token = image.labels.get(label::HELPER);
+            let ours = token.is_some_and(|token| is_of_this_machine(token));
+            if ours && is_stale(token, Timestamp::from_second(image.created).ok(), now) {
                 remove_image(engine, &image.id).await;
             }
         }
