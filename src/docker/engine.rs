@@ -80,10 +80,44 @@ impl Engine {
         let path = format!("/containers/{}/json?size=1", encode(reference));
         let found: Result<InspectedContainer, _> = self.transport.get_json(&path).await;
         match found {
-            Ok(inspected) => Ok(Some(inspected.reduce())),
+            Ok(inspected) => {
+                let mut container = inspected.reduce();
+                if container.labels.keys().any(|name| label::is_said_by_a_person(name)) {
+                    self.drop_labels_of_image(&mut container).await?;
+                }
+                Ok(Some(container))
+            }
             Err(error) if error.status() == Some(404) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// How data is judged is for whoever ran the container to say: its labels count, not those that it has of its
+    /// image, which somebody else made. Of an image that is gone nobody knows which they were.
+    async fn drop_labels_of_image(&self, container: &mut Container) -> Result<(), EngineError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Inspected {
+            #[serde(default)]
+            config: Null<ImageConfig>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct ImageConfig {
+            #[serde(default)]
+            labels: Null<Labels>,
+        }
+        let path = format!("/images/{}/json", encode(&container.image_id));
+        let of_image = match self.transport.get_json::<Inspected>(&path).await {
+            Ok(found) => Some(found.config.and_then(|config| config.labels).unwrap_or_default()),
+            Err(error) if error.status() == Some(404) => None,
+            Err(error) => return Err(error),
+        };
+        let inherited = |name: &str, value: &String| {
+            of_image.as_ref().is_none_or(|labels| labels.get(name) == Some(value))
+        };
+        container.labels.retain(|name, value| !(label::is_said_by_a_person(name) && inherited(name, value)));
+        Ok(())
     }
 
     /// Whether a container has volumes of another one (`--volumes-from`).

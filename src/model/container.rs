@@ -273,6 +273,12 @@ pub mod label {
     pub const BACKUP: &str = "dbsafe.backup";
     /// With a check's id behind it: a reason to live with what that check finds.
     pub const ACCEPT: &str = "dbsafe.accept.";
+
+    /// Whether it says how data is judged, and so makes a loss more likely to pass.
+    #[must_use]
+    pub fn is_said_by_a_person(name: &str) -> bool {
+        [POLICY, MAX_BACKUP_AGE, BACKUP].contains(&name) || name.starts_with(ACCEPT)
+    }
 }
 
 #[cfg(test)]
