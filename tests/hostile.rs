@@ -1,7 +1,15 @@
 //! Containers that mean harm, on a real engine: what lies in them, and what their servers say, neither hangs the
 //! guard, nor fills its memory, nor talks it into a yes. `docs/security.md` has the threats that these are for.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
 mod support;
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
 
 use support::{
     Container, Engine, Ran,
@@ -161,4 +169,61 @@ fn an_image_does_not_say_that_its_data_is_disposable() {
     }
     drop((by_image, by_person));
     engine.docker(&["rmi", &image]).expect(0);
+}
+
+/// All files and folders below one, itself included.
+fn everything_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = vec![folder.to_path_buf()];
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(everything_below(&entry.path()));
+        } else {
+            found.push(entry.path());
+        }
+    }
+    found
+}
+
+/// What every process on this machine was started with; containers' processes are among them.
+fn command_lines() -> String {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let lines = processes.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+    lines.map(|line| String::from_utf8_lossy(&line).into_owned()).collect()
+}
+
+#[test]
+fn a_snapshot_and_its_secrets_are_for_its_owner_alone() {
+    const SECRET: &str = "tr0ub4dor-and-3";
+    let (engine, home) = (Engine::usual(), Home::new());
+    let password = format!("MARIADB_ROOT_PASSWORD={SECRET}");
+    let container = engine.container(&["-e", &password, "-e", "MARIADB_DATABASE=shop", "mariadb:10.11"]);
+    let user = format!("MYSQL_PWD={SECRET}");
+    let sql = "create table if not exists t (a int); insert into t values (1)";
+    let ready =
+        ["exec", "-e", &user, &container.name, "mariadb", "-h127.0.0.1", "-uroot", "shop", "-Ne", sql];
+    while engine.docker(&ready).status != 0 {
+        std::thread::yield_now();
+    }
+    // As careless an umask as there is.
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "umask 000; exec docker dbsafe snapshot \"$0\"", &container.name]);
+    let mut child =
+        engine.isolate(&mut command).env("DBSAFE_HOME", home.path().join("store")).spawn().unwrap();
+    let mut seen = String::new();
+    while child.try_wait().unwrap().is_none() {
+        seen.push_str(&command_lines());
+    }
+    assert!(child.wait().unwrap().success());
+    assert!(seen.contains("dbsafe") && !seen.contains(SECRET), "a password stood on a command line");
+    for path in everything_below(&home.path().join("store")) {
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        let wanted = if metadata.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(metadata.permissions().mode() & 0o777, wanted, "{}", path.display());
+        let is_for_secrets = path.file_name().is_some_and(|name| name == "env.secret");
+        if metadata.is_file() && !is_for_secrets {
+            let content = fs::read(&path).unwrap();
+            let holds = content.windows(SECRET.len()).any(|bytes| bytes == SECRET.as_bytes());
+            assert!(!holds, "{}", path.display());
+        }
+    }
 }

@@ -155,7 +155,7 @@ impl Engine {
     }
 
     /// Lets a command see this engine and nothing of the caller's.
-    fn isolate<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+    pub(crate) fn isolate<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         command
             .env_clear()
             .env("PATH", self.path())
