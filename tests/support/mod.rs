@@ -100,12 +100,24 @@ impl Ran {
     }
 }
 
+/// How an engine is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    Socket,
+    /// Over tcp on loopback, with certificates of both sides.
+    Tls,
+    /// By an sshd on loopback.
+    Ssh,
+}
+
 /// One engine of the lab, with a docker configuration of its own.
 pub(crate) struct Engine {
     pub(crate) host: String,
     pub(crate) config: PathBuf,
     pub(crate) home: PathBuf,
     client: String,
+    /// What docker needs to know of the connection, beside the host.
+    connection: Vec<(&'static str, String)>,
     /// `1.29` is the program `docker-compose`; the plugin is then the latest one.
     pub(crate) compose_version: String,
     programs: PathBuf,
@@ -120,8 +132,28 @@ impl Engine {
 
     /// Starts an engine, or joins the one that another test of this run started.
     pub(crate) fn start(name: &str, compose: &str) -> Self {
-        let host = lab(&["images", name]);
-        only_of_the_lab(&host, name);
+        Self::over(name, compose, Way::Socket)
+    }
+
+    /// As `start`, reached in this way.
+    pub(crate) fn over(name: &str, compose: &str, way: Way) -> Self {
+        // The certificates come first: an engine has them from its start.
+        let reached = match way {
+            Way::Socket => None,
+            Way::Tls => Some(lab(&["tls", name])),
+            Way::Ssh => Some(lab(&["ssh", name])),
+        };
+        let socket = lab(&["images", name]);
+        only_of_the_lab(&socket, name);
+        let (host, needed) = match &reached {
+            Some(line) => line.split_once(' ').unwrap(),
+            None => (socket.as_str(), ""),
+        };
+        let host = host.to_owned();
+        let connection = match way {
+            Way::Tls => vec![("DOCKER_TLS_VERIFY", "1".to_owned()), ("DOCKER_CERT_PATH", needed.to_owned())],
+            Way::Socket | Way::Ssh => Vec::new(),
+        };
         let client = lab(&["client"]);
         let folder = lab_folder().join(format!("config-{name}-{compose}-{}", std::process::id()));
         let plugins = folder.join("cli-plugins");
@@ -140,10 +172,16 @@ impl Engine {
         let program = programs.join("docker-compose");
         let _ = fs::remove_file(&program);
         std::os::unix::fs::symlink(lab(&["compose", compose]), program).unwrap();
+        if way == Way::Ssh {
+            let ssh = programs.join("ssh");
+            let _ = fs::remove_file(&ssh);
+            std::os::unix::fs::symlink(Path::new(needed).join("ssh"), ssh).unwrap();
+        }
         Self {
             compose_version: compose.to_owned(),
             programs,
             host,
+            connection,
             home: folder.join("home"),
             config: folder,
             client,
@@ -161,6 +199,7 @@ impl Engine {
             .env("PATH", self.path())
             .env("HOME", &self.home)
             .env("DOCKER_HOST", &self.host)
+            .envs(self.connection.iter().map(|(name, value)| (name, value)))
             .env("DOCKER_CONFIG", &self.config)
             .env("DBSAFE_HOME", &self.home)
             .env("LC_ALL", "C.UTF-8")
