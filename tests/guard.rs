@@ -101,6 +101,9 @@ fn a_named_volume_survives_down_with_one_line_and_is_guarded_from_down_v() {
     let project = stack.name.clone();
     stack.dbsafe(&["-p", &project, "down", "-v"]).expect(10);
     payments_are_there(&stack);
+    // Nothing goes by a stop: no word, every day.
+    let ran = stack.dbsafe(&["compose", "stop"]).expect(0);
+    assert!(!ran.stderr.contains("dbsafe:"), "{}", ran.stderr);
     let ran = stack.dbsafe(&["down", "--volumes=false", "-t", "20"]).expect(0);
     let ours: Vec<&str> = ran.stderr.lines().filter(|line| line.starts_with("dbsafe:")).collect();
     assert_eq!(ours.len(), 1, "{}", ran.stderr);

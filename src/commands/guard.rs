@@ -23,7 +23,7 @@ use crate::{
         journal::Event,
         operation::{Operation, Prune, UpKind},
         plan::{Fate, Plan},
-        policy::AcceptLoss,
+        policy::{AcceptLoss, OnSurvivors},
         verdict::{Finding, Severity, Verdict},
     },
     plan::{
@@ -188,7 +188,15 @@ async fn judged<'a>(
     let settings = Settings::load_for(app, &plan)?;
     let evidence = evidence::gather(app, &settings, &plan, Depth::Threatened, &Counter::default()).await;
     let accepted = parsed.own.accept_loss.as_slice();
-    let mut judgement = judge::judge(&plan, &evidence, |seen| settings.stance(&plan, seen, accepted));
+    // Where nothing goes, as in a stop, a word about what stays would be one every day.
+    let takes = !plan.losses().is_empty();
+    let mut judgement = judge::judge(&plan, &evidence, |seen| {
+        let mut stance = settings.stance(&plan, seen, accepted);
+        if !takes && stance.on_survivors == OnSurvivors::Warn {
+            stance.on_survivors = OnSurvivors::Ignore;
+        }
+        stance
+    });
     for target in &kept {
         judgement.verdict = Verdict::Block;
         judgement.findings.push(protected(target));
