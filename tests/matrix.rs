@@ -77,7 +77,6 @@ fn named(engine: &Engine) {
     let stack = with_payments(engine, NAMED);
     let volume = format!("{}_data", stack.name);
     stack.dbsafe(&["down", "-v"]).expect(10);
-    engine.dbsafe(&["volume", "rm", &volume]).expect(10);
     let ran = stack.dbsafe(&["down"]).expect(0);
     assert!(ran.says(&volume), "{ran:?}");
     engine.dbsafe(&["volume", "rm", &volume]).expect(10);
