@@ -1,5 +1,5 @@
 //! The guard's and the snapshots' main scenarios on every engine, with every Compose, over every kind of connection.
-//! A run takes TLS and ssh; the whole table of `docs/compatibility.md` is made by
+//! A run takes TLS, ssh and the oldest engine; the whole table of `docs/compatibility.md` is made by
 //!
 //!     cargo test --test matrix everything -- --ignored --nocapture
 
@@ -124,6 +124,12 @@ fn over_ssh() {
     let engine = Engine::over("28-ssh", "5.6", Way::Ssh);
     the_story(&engine);
     saved_and_taken_back(&engine);
+}
+
+/// It does not tell a volume from a later namesake.
+#[test]
+fn saved_on_engine_20_10() {
+    saved_and_taken_back(&Engine::start("20", "2.26"));
 }
 
 /// Engine, Compose, and how it is reached.

@@ -202,7 +202,10 @@ async fn take_back(with: &Surroundings<'_>, made: &Stored, before: &Stored) -> R
     }
     for recipe in &made.manifest.volumes {
         let Some(found) = engine.volume(&recipe.name).await? else { continue };
-        let is_old = |old: &VolumeRecipe| old.name == found.name && old.created == found.created;
+        // Where it cannot be told from a later namesake, it stays, and taking it back says so.
+        let is_old = |old: &VolumeRecipe| {
+            old.name == found.name && (old.created == found.created || !found.keeps_created)
+        };
         if !before.manifest.volumes.iter().any(is_old) {
             engine.remove_volume(&found.name).await?;
         }

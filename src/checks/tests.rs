@@ -84,6 +84,7 @@ fn scene() -> Scene {
         labels: Labels::new(),
         options: Labels::new(),
         created: String::new(),
+        keeps_created: true,
         mountpoint: String::new(),
     };
     Scene { container, seen, volume, others: Vec::new(), used: true }

@@ -269,6 +269,7 @@ mod tests {
             labels: Labels::new(),
             options: Labels::new(),
             created: String::new(),
+            keeps_created: true,
             mountpoint: String::new(),
         };
         let unmounted = |id: &str, digit: &str| (id.to_owned(), digit.repeat(64));

@@ -217,8 +217,16 @@ impl Engine {
     /// # Errors
     /// Where the engine does not answer, or not in JSON that we understand.
     pub async fn volumes(&self) -> Result<Vec<Volume>, EngineError> {
-        let listed: ListedVolumes = self.transport.get_json("/volumes").await?;
-        Ok(listed.volumes.unwrap_or_default().into_iter().map(InspectedVolume::reduce).collect())
+        let listed = self.transport.get_json::<ListedVolumes>("/volumes");
+        let (listed, keeps) = tokio::try_join!(listed, self.keeps_created())?;
+        Ok(listed.volumes.unwrap_or_default().into_iter().map(|found| found.reduce(keeps)).collect())
+    }
+
+    /// Whether the time at which a volume was made stays as it is (since 23.0, API 1.42).
+    async fn keeps_created(&self) -> Result<bool, EngineError> {
+        let api = &self.version().await?.api;
+        let mut numbers = api.split('.').map(|part| part.parse().unwrap_or(0_u32));
+        Ok((numbers.next(), numbers.next()) >= (Some(1), Some(42)))
     }
 
     /// One volume by its exact name; `None` where there is none.
@@ -227,7 +235,7 @@ impl Engine {
     /// Where the engine does not answer, or not in JSON that we understand.
     pub async fn volume(&self, name: &str) -> Result<Option<Volume>, EngineError> {
         match self.transport.get_json::<InspectedVolume>(&format!("/volumes/{}", encode(name))).await {
-            Ok(inspected) => Ok(Some(inspected.reduce())),
+            Ok(inspected) => Ok(Some(inspected.reduce(self.keeps_created().await?))),
             Err(error) if error.status() == Some(404) => Ok(None),
             Err(error) => Err(error),
         }
@@ -689,13 +697,14 @@ struct InspectedVolume {
 }
 
 impl InspectedVolume {
-    fn reduce(self) -> Volume {
+    fn reduce(self, keeps_created: bool) -> Volume {
         Volume {
             name: self.name,
             driver: self.driver,
             labels: self.labels.unwrap_or_default(),
             options: self.options.unwrap_or_default(),
             created: self.created_at,
+            keeps_created,
             mountpoint: self.mountpoint,
         }
     }

@@ -236,6 +236,7 @@ mod tests {
             labels: labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
             options: Default::default(),
             created: created.to_owned(),
+            keeps_created: true,
             mountpoint: String::new(),
         }
     }

@@ -194,10 +194,18 @@ pub struct Volume {
     pub options: Labels,
     /// RFC 3339, as the engine wrote it; with the name it tells a volume from a later namesake.
     pub created: String,
+    /// Whether `created` stays as it is: until 23.0 an engine tells when the volume's folder changed last (moby #44719).
+    pub keeps_created: bool,
     pub mountpoint: String,
 }
 
 impl Volume {
+    /// Its name, and what tells it from a later namesake as long as it is used.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        format!("{} {}", self.name, if self.keeps_created { &self.created } else { "" })
+    }
+
     /// Whether the engine marked it as anonymous (engines 23.0.2 and later do).
     #[must_use]
     pub fn labelled_anonymous(&self) -> bool {

@@ -90,8 +90,7 @@ impl Plan {
                 .chain(mounts.map(|mount| format!("mount {} {}", planned.container.id, mount.destination)))
         });
         let volumes = self.volumes.iter().filter(|planned| goes(planned.fate));
-        let volumes =
-            volumes.map(|planned| format!("volume {} {}", planned.volume.name, planned.volume.created));
+        let volumes = volumes.map(|planned| format!("volume {}", planned.volume.identity()));
         containers.chain(volumes).collect()
     }
 
@@ -127,9 +126,10 @@ impl Plan {
             });
             std::iter::once(own).chain(mounts)
         });
-        let volumes = self.volumes.iter().map(|planned| {
-            format!("volume {} {} {:?}", planned.volume.name, planned.volume.created, planned.fate)
-        });
+        let volumes = self
+            .volumes
+            .iter()
+            .map(|planned| format!("volume {} {:?}", planned.volume.identity(), planned.fate));
         let mut lines: Vec<String> = containers.chain(volumes).collect();
         lines.sort();
         lines

@@ -123,6 +123,7 @@ fn volumes_of_projects_of_before_keep_their_names() {
         labels: BTreeMap::new(),
         options: BTreeMap::new(),
         created: String::new(),
+        keeps_created: true,
         mountpoint: String::new(),
     };
     state.volumes.insert(volume.name.clone(), volume);

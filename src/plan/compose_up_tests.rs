@@ -184,6 +184,7 @@ fn a_volume_that_is_described_otherwise_goes_with_its_containers() {
         labels: labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         options: Labels::new(),
         created: String::new(),
+        keeps_created: true,
         mountpoint: String::new(),
     };
     let found = |model, yes| {

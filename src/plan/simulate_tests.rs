@@ -23,6 +23,7 @@ fn volume(name: &str) -> Volume {
         labels: Default::default(),
         options: Default::default(),
         created: String::new(),
+        keeps_created: true,
         mountpoint: String::new(),
     }
 }

@@ -28,6 +28,7 @@ fn plan(labels: &[(&str, &str)], volume_labels: &[(&str, &str)]) -> Plan {
         labels: volume_labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
         options: Labels::new(),
         created: String::new(),
+        keeps_created: true,
         mountpoint: String::new(),
     };
     Plan {
