@@ -18,6 +18,13 @@ use crate::{
     ui::Ui,
 };
 
+/// How most commands may tell what they found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+}
+
 /// The surroundings of one command.
 pub struct App {
     pub ui: Ui,

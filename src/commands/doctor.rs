@@ -5,7 +5,7 @@ use clap::Args;
 use console::measure_text_width;
 use serde::Serialize;
 
-use super::{audit::Format, doctor_checks as checks};
+use super::{app::Format, doctor_checks as checks};
 use crate::{
     docker::{
         endpoint, engine::Engine, environment::Environment, globals::DockerGlobals, program::DockerProgram,

@@ -2,11 +2,11 @@
 
 use std::io::ErrorKind;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::app::{App, Failure};
+use super::app::{App, Failure, Format};
 use crate::{
     docker::environment::Environment,
     exit::Exit,
@@ -25,12 +25,6 @@ pub struct JournalArgs {
     pub since: Option<String>,
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    Text,
-    Json,
 }
 
 /// The document of `--format json`; its schema is `docs/journal.schema.json`.

@@ -3,12 +3,12 @@
 
 use std::{collections::HashSet, io::Write, time::Duration};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    app::{App, Failure},
+    app::{App, Failure, Format},
     project::Project,
     protect::Kept,
     save::{self, open_store},
@@ -66,12 +66,6 @@ pub struct RecoverArgs {
     pub plan: bool,
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    Text,
-    Json,
 }
 
 /// Runs the command.

@@ -4,6 +4,7 @@
 //! guard's own rules; nothing is removed.
 
 mod gather;
+mod watch;
 
 use std::collections::HashSet;
 
@@ -14,11 +15,12 @@ use self::gather::Listed;
 pub(super) use self::gather::hypothetical;
 use super::app::{App, Failure};
 use crate::{
+    checks,
     docker::globals::DockerGlobals,
     exit::Exit,
     inspect::Counter,
     model::verdict::Severity,
-    report::audit::{self, Audit, Unanswered, text},
+    report::audit::{self, Audit, Unanswered, html, markdown, sarif, text},
 };
 
 /// List the databases that removing their containers would lose, worst first
@@ -41,12 +43,22 @@ pub struct AuditArgs {
     /// Show databases that are empty or backed up, and containers without one, too
     #[arg(long)]
     pub all: bool,
+    /// Show it again and again on this terminal, every 10 seconds or as many as said
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "10",
+        value_parser = clap::value_parser!(u64).range(1..=86_400), conflicts_with_all = ["format", "fail_on"])]
+    pub watch: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     Text,
     Json,
+    /// For code hosts and editors
+    Sarif,
+    /// For a comment or the summary of a CI job
+    Markdown,
+    /// One page that stands by itself
+    Html,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -74,17 +86,29 @@ impl From<Level> for Severity {
 /// Where no engine answers, or a target is not there.
 pub async fn run(app: App, arguments: &AuditArgs) -> Result<Exit, Failure> {
     let ui = app.ui;
+    let cancellation = app.cancellation.clone();
     let engines = engines(app, &arguments.contexts)?;
-    let audit = look(&engines, &arguments.targets, &Counter::default()).await?;
-    match arguments.format {
-        Format::Json => {
-            let json =
-                serde_json::to_string_pretty(&audit).map_err(|error| Failure::new(error.to_string()))?;
-            ui.print(&format!("{json}\n"));
-        }
-        Format::Text => ui.print(&text::render(&audit, &style(ui, arguments, audit.at))),
+    if let Some(seconds) = arguments.watch {
+        return watch::watch(&engines, arguments, seconds, &cancellation).await;
     }
+    let audit = watch::look_and_tell(&engines, &arguments.targets).await?;
+    ui.print(&rendered(&audit, arguments, &style(ui, arguments, audit.at))?);
     Ok(exit(&audit, arguments.fail_on))
+}
+
+fn rendered(audit: &Audit, arguments: &AuditArgs, style: &text::Style) -> Result<String, Failure> {
+    Ok(match arguments.format {
+        Format::Text => text::render(audit, style),
+        Format::Json => pretty(audit)?,
+        Format::Sarif => pretty(&sarif::render(audit, checks::ALL))?,
+        Format::Markdown => markdown::render(audit, arguments.checks || arguments.all, audit.at),
+        Format::Html => html::render(audit),
+    })
+}
+
+fn pretty<T: serde::Serialize>(document: &T) -> Result<String, Failure> {
+    let json = serde_json::to_string_pretty(document).map_err(|error| Failure::new(error.to_string()))?;
+    Ok(json + "\n")
 }
 
 fn style(ui: crate::ui::Ui, arguments: &AuditArgs, now: jiff::Timestamp) -> text::Style {

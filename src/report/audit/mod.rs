@@ -2,7 +2,10 @@
 //! JSON. Pure: what was gathered goes in.
 
 mod build;
+pub mod html;
+pub mod markdown;
 pub mod remedy;
+pub mod sarif;
 pub mod text;
 
 use jiff::Timestamp;

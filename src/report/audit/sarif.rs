@@ -1,0 +1,48 @@
+//! The audit as SARIF: one alert for each finding, about a container or a volume.
+
+use serde_json::Value;
+
+use super::{Audit, Holder};
+use crate::{
+    model::check::Check,
+    report::{
+        sarif::{self, Alert, Object},
+        words::short,
+    },
+    ui::clean,
+};
+
+/// The document; `checks` are all that could have found something.
+#[must_use]
+pub fn render(audit: &Audit, checks: &[&Check]) -> Value {
+    let groups = audit.groups();
+    let alerts: Vec<Alert<'_>> = groups
+        .iter()
+        .flat_map(|group| {
+            let within = group.project.name.as_deref().unwrap_or(&group.project.context);
+            group.holders.iter().flat_map(move |holder| alerts(holder, within))
+        })
+        .collect();
+    sarif::document(checks, &alerts)
+}
+
+fn alerts<'a>(holder: &Holder<'a>, within: &'a str) -> impl Iterator<Item = Alert<'a>> + use<'a> {
+    let Holder { name, container, findings, .. } = *holder;
+    findings.iter().map(move |row| {
+        let finding = &row.finding;
+        let at = if finding.path.is_empty() { String::new() } else { format!(", {}", clean(&finding.path)) };
+        Alert {
+            check: &finding.id,
+            severity: finding.severity,
+            message: format!("{}{at}: {}", clean(short(name)), clean(&finding.message)),
+            remedy: finding.remedy.as_deref(),
+            file: None,
+            object: Some(Object {
+                kind: if container.is_some() { "container" } else { "volume" },
+                name,
+                within: Some(within),
+            }),
+            suppressed: finding.suppressed.as_deref(),
+        }
+    })
+}
