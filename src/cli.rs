@@ -5,6 +5,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
     audit::AuditArgs,
+    backups::BackupsArgs,
     config::ConfigArgs,
     doctor::DoctorArgs,
     explain::ExplainArgs,
@@ -66,6 +67,7 @@ Exit status: docker's own, or
 #[derive(Debug, Subcommand)]
 pub enum OwnCommand {
     Audit(AuditArgs),
+    Backups(BackupsArgs),
     Lint(LintArgs),
     Explain(ExplainArgs),
     Snapshot(SnapshotArgs),

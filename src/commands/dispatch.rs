@@ -6,8 +6,8 @@ use clap::Parser as _;
 
 use super::{
     app::{App, Failure},
-    audit, check, completion, config, doctor, explain, guard, hints, hooks, journal, lint, man, migrate,
-    protect, recover, restore, shell_init, snapshot, snapshots,
+    audit, backups, check, completion, config, doctor, explain, guard, hints, hooks, journal, lint, man,
+    migrate, protect, recover, restore, shell_init, snapshot, snapshots,
 };
 use crate::{
     act::keeper,
@@ -106,6 +106,7 @@ async fn run_command(
             let app = || App::new(ui, globals.clone(), environment.clone(), cancellation.clone());
             return match command {
                 OwnCommand::Audit(arguments) => audit::run(app()?, &arguments).await,
+                OwnCommand::Backups(arguments) => backups::run(&app()?, &arguments).await,
                 OwnCommand::Lint(arguments) => {
                     lint::run(&ui, &environment, &globals, &cancellation, &arguments).await
                 }

@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod audit;
+pub mod backups;
 pub mod check;
 mod checked;
 mod completion;

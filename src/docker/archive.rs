@@ -259,7 +259,7 @@ where
 }
 
 /// Bytes of zeros that end every tar.
-const TRAILER_BYTES: u64 = 1024;
+pub(crate) const TRAILER_BYTES: u64 = 1024;
 
 /// Walks a tar stream of a folder. The first component of every name is the folder itself.
 ///
@@ -315,9 +315,9 @@ where
 }
 
 /// Counts what was read.
-struct Counted<R> {
-    reader: R,
-    bytes: u64,
+pub(crate) struct Counted<R> {
+    pub(crate) reader: R,
+    pub(crate) bytes: u64,
 }
 
 impl<R: Read> Read for Counted<R> {

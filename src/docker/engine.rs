@@ -395,6 +395,8 @@ struct InspectedState {
     status: String,
     #[serde(default)]
     started_at: String,
+    #[serde(default)]
+    finished_at: String,
 }
 
 #[derive(Deserialize)]
@@ -611,6 +613,7 @@ impl InspectedContainer {
             stop_signal: self.config.stop_signal.filter(|signal| !signal.is_empty()),
             created: self.created,
             started: self.state.started_at,
+            finished: self.state.finished_at,
             memory_limit: host.memory,
             read_only_root: host.readonly_rootfs,
             told,

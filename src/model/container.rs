@@ -130,6 +130,8 @@ pub struct Container {
     pub created: String,
     /// When its process started, RFC 3339; empty where it never did.
     pub started: String,
+    /// When its process ended last, RFC 3339; the year 1 where it never did.
+    pub finished: String,
     /// Bytes of the memory limit; 0 is none.
     pub memory_limit: i64,
     pub read_only_root: bool,
@@ -249,6 +251,7 @@ impl Container {
             stop_signal: None,
             created: String::new(),
             started: String::new(),
+            finished: String::new(),
             memory_limit: 0,
             read_only_root: false,
             told: Told::default(),

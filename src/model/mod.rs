@@ -1,5 +1,6 @@
 //! Plain data that the stages hand to each other. Imports nothing of ours.
 
+pub mod backup;
 pub mod check;
 pub mod container;
 pub mod coverage;

@@ -98,7 +98,7 @@ pub enum Selector {
     Container(String),
 }
 
-/// Another tool that keeps backups. Kept as data: nothing asks these tools yet.
+/// Another tool that keeps backups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Program {
     Restic {
@@ -107,9 +107,17 @@ pub enum Program {
     Borg {
         repository: String,
     },
-    Kopia,
+    /// The repository that kopia is connected to, or that of a configuration file.
+    Kopia {
+        configuration: Option<String>,
+    },
     PgBackRest {
         stanza: String,
+    },
+    WalG,
+    /// A folder of a remote that rclone knows.
+    Rclone {
+        remote: String,
     },
     /// Objects under a prefix of a bucket.
     Object {
@@ -131,7 +139,9 @@ impl Program {
             | Self::PgBackRest { stanza: detail }
             | Self::Object { url: detail }
             | Self::Command { line: detail } => detail,
-            Self::Kopia => "true",
+            Self::Kopia { configuration } => configuration.as_deref().unwrap_or("true"),
+            Self::Rclone { remote } => remote,
+            Self::WalG => "true",
         }
     }
 
@@ -141,7 +151,9 @@ impl Program {
         match self {
             Self::Restic { .. } => "restic",
             Self::Borg { .. } => "borg",
-            Self::Kopia => "kopia",
+            Self::Kopia { .. } => "kopia",
+            Self::WalG => "walg",
+            Self::Rclone { .. } => "rclone",
             Self::PgBackRest { .. } => "pgbackrest",
             Self::Object { .. } => "object",
             Self::Command { .. } => "command",

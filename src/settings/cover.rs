@@ -1,11 +1,14 @@
-//! Looks for the backups that rules and labels tell of.
+//! Looks for the backups that rules and labels tell of, and for those that are found without any.
 
 use std::{
     collections::HashSet,
     path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
 };
 
 use jiff::tz::TimeZone;
+use tokio::{runtime::Handle, sync::OnceCell};
 
 use super::{
     Settings, folder_of,
@@ -14,24 +17,52 @@ use super::{
 };
 use crate::{
     commands::app::App,
-    inspect::backups::{self, Limits},
+    inspect::backups::{
+        self, Limits, Live, Looked,
+        ask::{Asker, Where},
+        keepers::{self, Keeper, Wanted},
+        tools,
+    },
     model::{
-        container::label,
+        backup::{Backup, Quality},
+        container::{Container, ContainerSummary, MountKind, label},
         coverage::{Coverage, CoverageStatus},
-        evidence::{Evidence, Presence},
+        evidence::{Evidence, Location, Presence},
         plan::Plan,
-        policy::{BackupSource, Selector},
+        policy::{BackupSource, Program, Selector},
     },
     store::{self, Store, Stored},
 };
 
+/// How much to ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Until something covers the data: somebody waits to go on.
+    UntilCovered,
+    /// Everything, whatever time it takes.
+    Everything,
+}
+
+/// Beside the compose file.
+const USUAL_FOLDER: &str = "backups";
+
+impl Extent {
+    /// How long one tool may take.
+    fn patience(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::UntilCovered => 20,
+            Self::Everything => 600,
+        })
+    }
+}
+
 /// What the store holds. Where it cannot be read, it backs nothing up.
-fn snapshots(app: &App) -> std::sync::Arc<Vec<Stored>> {
+fn snapshots(app: &App) -> Arc<Vec<Stored>> {
     let listed = place::home(&app.environment)
         // Only to look: where there is no store, none is made.
         .filter(|home| home.join("snapshots").is_dir())
         .and_then(|home| Store::open(&home).ok()?.list().ok());
-    std::sync::Arc::new(listed.map(|listing| listing.snapshots).unwrap_or_default())
+    Arc::new(listed.map(|listing| listing.snapshots).unwrap_or_default())
 }
 
 /// One place to look into for one body of data.
@@ -43,52 +74,78 @@ enum Look {
         /// What a file's name must have in it, where the place holds backups of several bodies of data.
         words: Option<Vec<String>>,
     },
+    /// The folder where dumps of a project usually lie; nothing says of which data each is but itself.
+    Usual(PathBuf),
+    /// Another tool, to be asked.
+    Program(Program),
     /// It cannot be looked into, and why.
     Unknown(String),
 }
 
+/// What the engine has beside the plan, asked at most once and only where it is needed.
+#[derive(Default)]
+struct Surroundings {
+    containers: OnceCell<Vec<ContainerSummary>>,
+    keepers: OnceCell<Arc<Vec<Keeper>>>,
+}
+
+impl Surroundings {
+    /// What cannot be listed is not there to be asked.
+    async fn containers(&self, app: &App) -> &[ContainerSummary] {
+        self.containers.get_or_init(async || app.engine.containers().await.unwrap_or_default()).await
+    }
+
+    async fn keepers(&self, app: &App) -> Arc<Vec<Keeper>> {
+        let all = self.containers(app).await;
+        Arc::clone(self.keepers.get_or_init(async || Arc::new(keepers::find(&app.engine, all).await)).await)
+    }
+}
+
 impl Settings {
-    /// Fills in what backs each body of data up, as far as rules and labels tell.
+    /// Fills in what backs each body of data up.
     pub async fn cover(&self, app: &App, plan: &Plan, evidence: &mut [Evidence]) {
+        self.backups(app, plan, evidence, Extent::UntilCovered).await;
+    }
+
+    /// Looks for backups of each body of data, fills in the best, and tells of all that were looked at.
+    pub async fn backups(
+        &self,
+        app: &App,
+        plan: &Plan,
+        evidence: &mut [Evidence],
+        extent: Extent,
+    ) -> Vec<Vec<Backup>> {
         let looks: Vec<Vec<Look>> =
             (0..evidence.len()).map(|index| self.looks(plan, evidence, index)).collect();
-        let memory = place::home(&app.environment).map(|home| home.join("cache/backups.json"));
         let snapshots = snapshots(app);
+        let surroundings = Surroundings::default();
+        let mut told = Vec::new();
         for (seen, looks) in evidence.iter_mut().zip(looks) {
-            let kept = seen.presence == Presence::Found && seen.engine.is_some() && !snapshots.is_empty();
-            if looks.is_empty() && !kept {
+            if seen.presence != Presence::Found || seen.engine.is_none() {
+                told.push(Vec::new());
                 continue;
             }
-            let created = match &seen.volume {
-                Some(name) if kept => {
-                    app.engine.volume(name).await.ok().flatten().map(|volume| volume.created)
-                }
-                Some(_) | None => None,
-            };
-            let snapshots = if kept { std::sync::Arc::clone(&snapshots) } else { Default::default() };
             let (max_age, origin) = self.weigh(plan, seen).max_backup_age;
-            let max_age = match max_age {
-                Ok(max_age) => max_age,
+            let limits = match max_age {
+                Ok(max_age) => Limits {
+                    max_age,
+                    now: app.now(),
+                    zone: TimeZone::system(),
+                    memory: place::home(&app.environment).map(|home| home.join("cache/backups.json")),
+                    live: Live::default(),
+                },
                 Err(why) => {
                     seen.coverage = undetermined(format!("{origin}: {why}"));
+                    told.push(Vec::new());
                     continue;
                 }
             };
-            let limits = Limits { max_age, now: app.now(), zone: TimeZone::system(), memory: memory.clone() };
-            let copy = seen.clone();
-            // Backups are large: whoever waits for something else shall not wait for their disk.
-            let work = tokio::task::spawn_blocking(move || {
-                looks
-                    .iter()
-                    .map(|look| look_into(look, &copy, &limits))
-                    .chain(store::coverage(&snapshots, &copy, created.as_deref(), limits.max_age, limits.now))
-                    .min_by_key(|found| rank(found.status))
-            });
-            seen.coverage = match work.await {
-                Ok(found) => found.unwrap_or_else(Coverage::none),
-                Err(_panicked) => undetermined("the backups could not be read".to_owned()),
-            };
+            let search = Search { app, plan, surroundings: &surroundings, extent, limits };
+            let looked = search.of(seen, looks, Arc::clone(&snapshots)).await;
+            seen.coverage = looked.coverage;
+            told.push(looked.found);
         }
+        told
     }
 
     /// Where backups of one body of data may be.
@@ -115,14 +172,244 @@ impl Settings {
                     base: base_folder.clone(),
                     words: words(evidence, index, |other| selects(&rule.selector, other, is_own)),
                 }),
-                BackupSource::Program(program) if trusted => {
-                    looks.push(Look::Unknown(format!("backups by {} cannot be checked yet", program.name())));
-                }
+                BackupSource::Program(program) if trusted => looks.push(Look::Program(program.clone())),
                 BackupSource::Program(_) => {}
             }
         }
         looks.extend(label_look(plan, evidence, index));
+        let holder = Holder::of(plan, seen);
+        let own = holder.container.filter(|_| !holder.volume_of_another(seen));
+        let usual = own.and_then(folder_of).map(|folder| folder.join(USUAL_FOLDER));
+        looks.extend(usual.filter(|folder| folder.is_dir()).map(Look::Usual));
         looks
+    }
+}
+
+/// The search for backups of one body of data.
+struct Search<'a> {
+    app: &'a App,
+    plan: &'a Plan,
+    surroundings: &'a Surroundings,
+    extent: Extent,
+    limits: Limits,
+}
+
+impl Search<'_> {
+    /// From what costs least to what costs most. Backups are large, so their disk is waited for on a thread apart.
+    async fn of(mut self, seen: &Evidence, looks: Vec<Look>, snapshots: Arc<Vec<Stored>>) -> Looked {
+        let mut best = Looked { coverage: Coverage::none(), found: Vec::new() };
+        let (programs, files): (Vec<_>, Vec<_>) =
+            looks.into_iter().partition(|look| matches!(look, Look::Program(_)));
+        if !files.is_empty() || !snapshots.is_empty() {
+            let created = match &seen.volume {
+                Some(name) if !snapshots.is_empty() => {
+                    self.app.engine.volume(name).await.ok().flatten().map(|volume| volume.created)
+                }
+                Some(_) | None => None,
+            };
+            let (copy, limits) = (seen.clone(), self.limits.clone());
+            let work = move || look_here(&files, &snapshots, created.as_deref(), &copy, &limits);
+            best.add(apart(work).await);
+        }
+        if self.is_enough(&best) {
+            return best;
+        }
+        let holder = Holder::of(self.plan, seen);
+        let container = holder.container;
+        let runs = container.filter(|container| container.state.has_processes());
+        let keepers = self.surroundings.keepers(self.app).await;
+        let tools_inside = self.tools_inside(seen, runs).await;
+        if programs.is_empty() && keepers.is_empty() && tools_inside.is_empty() {
+            return best;
+        }
+        let others = self.surroundings.containers(self.app).await;
+        self.limits.live = self.live(seen, container, others).await;
+        for look in programs {
+            let Look::Program(program) = look else { continue };
+            let inside = runs.map(|container| self.inside(container));
+            let (here, copy, limits) = (self.asker(Where::Here), seen.clone(), self.limits.clone());
+            best.add(apart(move || ask(&program, &here, inside.as_ref(), &copy, &limits)).await);
+            if self.is_enough(&best) {
+                return best;
+            }
+        }
+        for tool in tools_inside {
+            let Some(container) = runs else { break };
+            let (inside, copy, limits) = (self.inside(container), seen.clone(), self.limits.clone());
+            best.add(apart(move || tool(&inside, &copy, &limits)).await);
+            if self.is_enough(&best) {
+                return best;
+            }
+        }
+        if !keepers.is_empty() {
+            let (seen, container) = (seen.clone(), container.cloned());
+            let (engine, limits, patience) =
+                (self.app.engine.clone(), self.limits.clone(), self.extent.patience());
+            let (runtime, everything) = (Handle::current(), self.extent == Extent::Everything);
+            let work = move || {
+                let words = known_names(&seen);
+                let (engine, seen, container) = (&engine, &seen, container.as_ref());
+                let (limits, words) = (&limits, words.as_slice());
+                let wanted = Wanted { engine, seen, container, limits, words, runtime, patience };
+                let mut best = Looked { coverage: Coverage::none(), found: Vec::new() };
+                for keeper in keepers.iter() {
+                    if let Some(found) = keeper.look(&wanted) {
+                        best.add(found);
+                    }
+                    if best.coverage.status == CoverageStatus::Covered && !everything {
+                        break;
+                    }
+                }
+                best
+            };
+            best.add(apart(work).await);
+        }
+        best
+    }
+
+    fn is_enough(&self, found: &Looked) -> bool {
+        self.extent == Extent::UntilCovered && found.coverage.status == CoverageStatus::Covered
+    }
+
+    fn asker(&self, place: Where) -> Asker {
+        Asker::new(place, Handle::current(), self.extent.patience())
+    }
+
+    fn inside(&self, container: &Container) -> Asker {
+        let (engine, id, name) = (self.app.engine.clone(), container.id.clone(), container.name.clone());
+        self.asker(Where::Container { engine, id, name })
+    }
+
+    /// Where the data lies on the engine's host, and since when nothing writes to it.
+    async fn live(
+        &self,
+        seen: &Evidence,
+        container: Option<&Container>,
+        others: &[ContainerSummary],
+    ) -> Live {
+        let mount = container.and_then(|container| container.mount_of(&seen.path));
+        let below = match mount {
+            Some(mount) => seen.path[mount.destination.trim_end_matches('/').len()..].to_owned(),
+            None => format!("/{}", seen.path.trim_matches('/')),
+        };
+        let root = match (mount.map(|mount| mount.kind), &seen.volume) {
+            (Some(MountKind::Bind), _) => mount.and_then(|mount| mount.source.clone()),
+            (_, Some(name)) => {
+                self.app.engine.volume(name).await.ok().flatten().map(|volume| volume.mountpoint)
+            }
+            _ => None,
+        };
+        let path = root.map(|root| format!("{}{below}", root.trim_end_matches('/')));
+        // Whoever else has the same volume may write to it; of a folder of the host nobody knows.
+        let is_shared = others.iter().any(|other| {
+            let same = seen.volume.as_ref().is_some_and(|name| other.volumes.contains(name));
+            same && container.is_none_or(|own| own.id != other.id) && !keepers::is_keeper(&other.image)
+        });
+        let stopped = container
+            .filter(|container| !container.state.has_processes())
+            .filter(|_| !is_shared && seen.location != Location::BindMount);
+        Live {
+            paths: path.map(|path| path.trim_end_matches('/').to_owned()).into_iter().collect(),
+            stopped_since: stopped.and_then(|container| container.finished.parse().ok()),
+        }
+    }
+
+    /// The tools for base backups that the database's own container has.
+    async fn tools_inside(&self, seen: &Evidence, runs: Option<&Container>) -> Vec<Inside> {
+        let Some(container) = runs.filter(|_| seen.engine.as_deref() == Some("postgres")) else {
+            return Vec::new();
+        };
+        let root = crate::docker::archive::Place::new(&self.app.engine, &container.id, "/");
+        let has = async |paths: [&str; 2]| {
+            let (one, other) = tokio::join!(root.exists(paths[0]), root.exists(paths[1]));
+            one.unwrap_or(false) || other.unwrap_or(false)
+        };
+        let (pgbackrest, walg) = tokio::join!(
+            has(["/usr/bin/pgbackrest", "/usr/local/bin/pgbackrest"]),
+            has(["/usr/local/bin/wal-g", "/usr/bin/wal-g"])
+        );
+        let mut tools: Vec<Inside> = Vec::new();
+        if pgbackrest {
+            tools.push(|asker, seen, limits| tools::pgbackrest(asker, None, seen, limits));
+        }
+        if walg {
+            tools.push(tools::walg);
+        }
+        tools
+    }
+}
+
+/// A tool in the database's container.
+type Inside = fn(&Asker, &Evidence, &Limits) -> Looked;
+
+/// Work that waits for disks and programs, on a thread where that is allowed.
+async fn apart(work: impl FnOnce() -> Looked + Send + 'static) -> Looked {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_panicked| {
+        looked(vec![Backup::unknown("files", "", "the backups could not be read")])
+    })
+}
+
+/// Files of this machine and our own snapshots.
+fn look_here(
+    looks: &[Look],
+    snapshots: &[Stored],
+    created: Option<&str>,
+    seen: &Evidence,
+    limits: &Limits,
+) -> Looked {
+    let mut best = Looked { coverage: Coverage::none(), found: Vec::new() };
+    for look in looks {
+        best.add(match look {
+            Look::Files { glob, base, words } => look_into_files(glob, base, words.as_deref(), seen, limits),
+            Look::Usual(folder) => look_into_usual(folder, seen, limits),
+            Look::Unknown(why) => looked(vec![Backup::unknown("files", "", why.clone())]),
+            Look::Program(_) => continue,
+        });
+    }
+    if let Some(own) = store::coverage(snapshots, seen, created, limits.max_age, limits.now) {
+        let whole = (own.status == CoverageStatus::Covered).then_some(true);
+        let row = Backup {
+            quality: Some(Quality::Dump),
+            whole,
+            same_data: Some(true),
+            verified: own.verified,
+            detail: own.detail.clone(),
+            ..Backup::new("dbsafe", own.source.clone().unwrap_or_default(), own.at, own.status)
+        };
+        best.add(Looked { coverage: own, found: vec![row] });
+    }
+    best
+}
+
+/// Asks a tool that a rule names. What belongs into the database's container is asked there, if it runs.
+fn ask(program: &Program, here: &Asker, inside: Option<&Asker>, seen: &Evidence, limits: &Limits) -> Looked {
+    let words = known_names(seen);
+    let asker = here.clone();
+    match program {
+        Program::Restic { repository } => {
+            let (repository, shown) = (Some(repository.clone()), repository.clone());
+            tools::look(&tools::Restic { repository, shown, asker }, &words, seen, limits)
+        }
+        Program::Borg { repository } => {
+            let repository = repository.clone();
+            tools::look(&tools::Borg { repository, asker }, &words, seen, limits)
+        }
+        Program::Kopia { configuration } => {
+            let configuration = configuration.clone();
+            tools::look(&tools::Kopia { configuration, asker }, &words, seen, limits)
+        }
+        Program::Rclone { remote } => {
+            let (remote, now) = (remote.clone(), limits.now);
+            tools::look(&tools::Rclone { remote, asker, now }, &words, seen, limits)
+        }
+        Program::PgBackRest { stanza } => {
+            tools::pgbackrest(inside.unwrap_or(here), Some(stanza), seen, limits)
+        }
+        Program::WalG => tools::walg(inside.unwrap_or(here), seen, limits),
+        Program::Object { url } => {
+            looked(vec![Backup::unknown("object", url.clone(), "buckets cannot be looked into yet")])
+        }
+        Program::Command { line } => tools::command(here, line, limits),
     }
 }
 
@@ -199,14 +486,23 @@ fn own_words(seen: &Evidence) -> Vec<String> {
     names.filter(|_| is_file).chain(target).collect()
 }
 
-fn look_into(look: &Look, seen: &Evidence, limits: &Limits) -> Coverage {
-    let (glob, base, words) = match look {
-        Look::Files { glob, base, words } => (glob, base, words),
-        Look::Unknown(why) => return undetermined(why.clone()),
-    };
+/// Names under which a dump is known as of this data, where it does not say so itself.
+fn known_names(seen: &Evidence) -> Vec<String> {
+    let mut names = own_words(seen);
+    names.extend(seen.target.service.clone());
+    names
+}
+
+fn look_into_files(
+    glob: &str,
+    base: &Path,
+    words: Option<&[String]>,
+    seen: &Evidence,
+    limits: &Limits,
+) -> Looked {
     let all = match backups::matching(glob, base) {
         Ok(all) => all,
-        Err(why) => return undetermined(why),
+        Err(why) => return looked(vec![Backup::unknown("files", glob, why)]),
     };
     let count = all.len();
     let own: Vec<PathBuf> = match words {
@@ -215,15 +511,56 @@ fn look_into(look: &Look, seen: &Evidence, limits: &Limits) -> Coverage {
         }
         None => all,
     };
+    let nothing = |why: String| Looked {
+        coverage: Coverage { detail: Some(why), ..Coverage::none() },
+        found: Vec::new(),
+    };
     if own.is_empty() && count > 0 {
-        let why = format!("the names of the files at {glob} do not tell of which data each is");
-        return Coverage { detail: Some(why), ..Coverage::none() };
+        return nothing(format!("the names of the files at {glob} do not tell of which data each is"));
     }
-    let mut found = backups::coverage(&own, seen, limits);
-    if found.status == CoverageStatus::None {
-        found.detail = Some(format!("no file at {glob} in {}", base.display()));
+    let found = backups::look_at_files(own, seen, limits);
+    if found.coverage.status == CoverageStatus::None {
+        return nothing(format!("no file at {glob} in {}", base.display()));
     }
     found
+}
+
+/// A dump in the usual folder is of this data where it says so, by what is in it or by its exact name.
+fn look_into_usual(folder: &Path, seen: &Evidence, limits: &Limits) -> Looked {
+    let words = known_names(seen);
+    let files = backups::matching("*", folder).unwrap_or_default();
+    let databases = seen.contents.databases.iter().map(|database| database.name.clone());
+    let names: HashSet<String> = databases.chain(words.iter().cloned()).collect();
+    let candidates = files.into_iter().filter_map(|path| {
+        let about = backups::stem(&path);
+        let is_ours = words.contains(&about);
+        let claim = move |_: &Path| backups::Claim { database: Some(about.clone()), ours: is_ours };
+        Some(backups::Candidate { claim: Box::new(claim), ..backups::Candidate::file(path, limits).ok()? })
+    });
+    let judged = backups::look_at(candidates.collect(), Vec::new(), seen, limits);
+    // Other databases' dumps lie there, too, and files of every kind: they are not worth a word.
+    let is_named = |row: &Backup| names.contains(&backups::stem(Path::new(&row.source)));
+    let is_ours = |row: &Backup| row.same_data.unwrap_or_else(|| is_named(row));
+    let covers = judged.coverage.status == CoverageStatus::Covered;
+    let found: Vec<Backup> = judged.found.into_iter().filter(is_ours).collect();
+    if covers { Looked { coverage: judged.coverage, found } } else { looked(found) }
+}
+
+/// One row's coverage.
+fn looked(found: Vec<Backup>) -> Looked {
+    Looked { coverage: found.first().map_or_else(Coverage::none, Backup::coverage), found }
+}
+
+impl Looked {
+    /// Keeps the better coverage, and tells of everything.
+    fn add(&mut self, other: Self) {
+        let better = (rank(other.coverage.status), std::cmp::Reverse(other.coverage.at));
+        let own = (rank(self.coverage.status), std::cmp::Reverse(self.coverage.at));
+        if better < own || self.coverage.detail.is_none() && self.coverage.status == other.coverage.status {
+            self.coverage = other.coverage;
+        }
+        self.found.extend(other.found);
+    }
 }
 
 /// Which of two answers says more.

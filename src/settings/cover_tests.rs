@@ -66,11 +66,12 @@ fn rules_select_by_container_service_and_volume() {
 }
 
 #[test]
-fn programs_are_undetermined_and_unheard_without_trust() {
+fn programs_are_unheard_without_trust() {
     let seen = [evidence("shop-db-1", "postgres", "/pg")];
     let rule = BY_CONTAINER.replace("files = \"b/*\"", "restic = \"/repo\"");
     assert_eq!(looks(&settings("", &rule, false), &seen), []);
-    assert!(matches!(looks(&settings("", &rule, true), &seen)[..], [Look::Unknown(_)]));
+    let restic = Program::Restic { repository: "/repo".into() };
+    assert_eq!(looks(&settings("", &rule, true), &seen), [Look::Program(restic)]);
 }
 
 #[test]
@@ -100,20 +101,21 @@ fn a_glob_without_a_file_or_with_foreign_names_covers_nothing() {
         now: jiff::Timestamp::now(),
         zone: TimeZone::UTC,
         memory: None,
-    };
-    let look = |words: Option<&[&str]>| Look::Files {
-        glob: "*.db".into(),
-        base: folder.path().into(),
-        words: words.map(|words| words.iter().map(|word| (*word).to_owned()).collect()),
+        live: Live::default(),
     };
     let seen = evidence("shop-app-1", "sqlite", "/srv/users.db");
-    let found = look_into(&look(None), &seen, &limits);
+    let look = |words: Option<&[&str]>| {
+        let words: Option<Vec<String>> =
+            words.map(|words| words.iter().map(|word| (*word).to_owned()).collect());
+        look_into_files("*.db", folder.path(), words.as_deref(), &seen, &limits).coverage
+    };
+    let found = look(None);
     assert_eq!(found.status, CoverageStatus::None);
     assert!(found.detail.unwrap().starts_with("no file at *.db in "));
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/backups/app.db");
     std::fs::write(folder.path().join("orders.db"), std::fs::read(fixture).unwrap()).unwrap();
-    assert_eq!(look_into(&look(None), &seen, &limits).status, CoverageStatus::Covered);
-    let other = look_into(&look(Some(&["users"])), &seen, &limits);
+    assert_eq!(look(None).status, CoverageStatus::Covered);
+    let other = look(Some(&["users"]));
     assert!(other.status == CoverageStatus::None && other.detail.unwrap().contains("do not tell"));
-    assert_eq!(look_into(&look(Some(&["orders"])), &seen, &limits).status, CoverageStatus::Covered);
+    assert_eq!(look(Some(&["orders"])).status, CoverageStatus::Covered);
 }

@@ -49,7 +49,8 @@ pub struct Problem {
 const TOP: &[&str] = &["policy", "backup", "remote", "accept"];
 const POLICY: &[&str] = &["max_backup_age", "on_survivors", "mode", "accept_loss"];
 const SELECTORS: &[&str] = &["service", "volume", "container"];
-const SOURCES: &[&str] = &["files", "restic", "borg", "kopia", "pgbackrest", "object", "command"];
+const SOURCES: &[&str] =
+    &["files", "restic", "borg", "kopia", "pgbackrest", "walg", "rclone", "object", "command"];
 const REMOTE: &[&str] = &["url"];
 const ACCEPT: &[&str] = &["check", "target", "reason"];
 
@@ -199,12 +200,20 @@ impl<'t> Reader<'t> {
         let known: Vec<&str> = SELECTORS.iter().chain(SOURCES).copied().collect();
         let (mut selectors, mut sources) = (Vec::new(), Vec::new());
         for (key, entry) in self.entries(self.table(value, "backup")?, "[[backup]]", &known)? {
-            if key == "kopia" {
-                match entry.get_ref() {
-                    DeValue::Boolean(true) => sources.push(BackupSource::Program(Program::Kopia)),
-                    _ => return Err(self.problem(entry, "kopia can only be true")),
+            // Both know by themselves where their backups are.
+            match (key, entry.get_ref()) {
+                ("kopia", DeValue::Boolean(true)) => {
+                    sources.push(BackupSource::Program(Program::Kopia { configuration: None }));
+                    continue;
                 }
-                continue;
+                ("walg", DeValue::Boolean(true)) => {
+                    sources.push(BackupSource::Program(Program::WalG));
+                    continue;
+                }
+                ("walg", _) => return Err(self.problem(entry, "walg can only be true")),
+                ("kopia", DeValue::String(_)) => {}
+                ("kopia", _) => return Err(self.problem(entry, "kopia is true, or a configuration file")),
+                _ => {}
             }
             let text = self.text(entry, key)?.to_owned();
             match key {
@@ -218,7 +227,9 @@ impl<'t> Reader<'t> {
                 }
                 _ => sources.push(BackupSource::Program(match key {
                     "restic" => Program::Restic { repository: text },
+                    "kopia" => Program::Kopia { configuration: Some(text) },
                     "borg" => Program::Borg { repository: text },
+                    "rclone" => Program::Rclone { remote: text },
                     "pgbackrest" => Program::PgBackRest { stanza: text },
                     "object" => Program::Object { url: text },
                     _ => Program::Command { line: text },

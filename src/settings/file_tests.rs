@@ -43,7 +43,7 @@ reason = "development only"
             source: BackupSource::Files { glob: "backups/*.dump".into(), base_folder: "/srv/shop".into() },
         }
     );
-    assert_eq!(file.backups[1].value.source, BackupSource::Program(Program::Kopia));
+    assert_eq!(file.backups[1].value.source, BackupSource::Program(Program::Kopia { configuration: None }));
     assert_eq!(file.remote.map(|set| set.value), Some("s3://bucket/prefix".into()));
     assert_eq!(file.accepts[0].value.reason, "development only");
     assert_eq!(file.sha256.len(), 64);
@@ -65,7 +65,7 @@ fn what_is_wrong_is_told_with_its_line() {
         ("[[backup]]\nservice = \"db\"", 1, "needs one of files"),
         ("[[backup]]\nfiles = \"*\"", 1, "needs one of service"),
         ("[[backup]]\nservice = \"db\"\nvolume = \"v\"\nfiles = \"*\"", 1, "takes only one of service"),
-        ("[[backup]]\nservice = \"db\"\nkopia = false", 3, "kopia can only be true"),
+        ("[[backup]]\nservice = \"db\"\nkopia = false", 3, "kopia is true, or a configuration file"),
         ("[[backup]]\nservice = \"\"\nfiles = \"*\"", 2, "service is empty"),
         ("[[backup]]\nservice = \"db\"\nfiles = \"a[\"", 3, "files is no glob"),
         ("[[accept]]\ncheck = \"x\"", 1, "needs check, target and reason"),

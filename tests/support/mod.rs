@@ -130,6 +130,13 @@ impl Engine {
         ENGINE.get_or_init(|| Self::start("28", "5.6"))
     }
 
+    /// The usual engine, with one more image in it: `dbsafe-lab/NAME`.
+    pub(crate) fn usual_with(image: &str) -> &'static Self {
+        let engine = Self::usual();
+        lab(&["more", "28", image]);
+        engine
+    }
+
     /// Starts an engine, or joins the one that another test of this run started.
     pub(crate) fn start(name: &str, compose: &str) -> Self {
         Self::over(name, compose, Way::Socket)

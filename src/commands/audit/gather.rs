@@ -56,6 +56,12 @@ impl Listed {
         let volumes = self.volumes.iter().filter(|one| meant(&|target| is_volume(one, target)));
         (containers.collect(), volumes.collect())
     }
+
+    /// The plan that removes every container that the targets name, and leaves volumes alone.
+    pub(super) async fn plan(&self, engine: &Engine, targets: &[String]) -> Result<Plan, EngineError> {
+        let (containers, volumes) = self.choose(targets);
+        hypothetical(engine, &containers, &volumes, &self.containers).await
+    }
 }
 
 fn is_container(container: &ContainerSummary, target: &str) -> bool {
@@ -76,8 +82,7 @@ pub(super) async fn gather(
     targets: &[String],
     counter: &Counter,
 ) -> Result<Gathered, Failure> {
-    let (containers, volumes) = listed.choose(targets);
-    let plan = hypothetical(&app.engine, &containers, &volumes, &listed.containers).await?;
+    let plan = listed.plan(&app.engine, targets).await?;
     let settings = Settings::load_for(app, &plan)?;
     let look = evidence::gather(app, &settings, &plan, Depth::Everything, counter);
     let swarm = async {

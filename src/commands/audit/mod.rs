@@ -19,7 +19,7 @@ use crate::{
     docker::globals::DockerGlobals,
     exit::Exit,
     inspect::Counter,
-    model::verdict::Severity,
+    model::{plan::Plan, verdict::Severity},
     report::audit::{self, Audit, Unanswered, html, markdown, sarif, text},
 };
 
@@ -157,8 +157,7 @@ async fn look(engines: &[App], targets: &[String], counter: &Counter) -> Result<
     let is_there = |target: &&String| listed.iter().flatten().any(|listed| listed.has(target));
     if let Some(target) = targets.iter().find(|target| listed.iter().any(Result::is_ok) && !is_there(target))
     {
-        let sentence = format!("no container, service, project or volume is named {target}");
-        return Err(Failure::usage(sentence).hint("docker ps -a and docker volume ls list them"));
+        return Err(nobody(target));
     }
     let gather = async |app: &App, listed: Result<Listed, Failure>| {
         gather::gather(app, &listed?, targets, counter).await
@@ -177,4 +176,18 @@ async fn look(engines: &[App], targets: &[String], counter: &Counter) -> Result<
         });
     }
     Ok(audit::build(jiff::Timestamp::now(), gathered))
+}
+
+fn nobody(target: &str) -> Failure {
+    let sentence = format!("no container, service, project or volume is named {target}");
+    Failure::usage(sentence).hint("docker ps -a and docker volume ls list them")
+}
+
+/// The plan that removes every container that the targets name, and leaves volumes alone.
+pub(super) async fn hypothetical_of(app: &App, targets: &[String]) -> Result<Plan, Failure> {
+    let listed = gather::list(&app.engine).await?;
+    if let Some(target) = targets.iter().find(|target| !listed.has(target)) {
+        return Err(nobody(target));
+    }
+    Ok(listed.plan(&app.engine, targets).await?)
 }

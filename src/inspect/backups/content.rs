@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Read};
 
-use super::{Dumped, Format, OwnTime, Whole, pg_custom, rdb, sql, sqlite};
+use super::{BackupFile, Dumped, FileCopy, Format, OwnTime, Whole, pg_custom, rdb, sql, sqlite, tarball};
 
 /// What was read of a backup's content.
 #[derive(Debug)]
@@ -12,11 +12,19 @@ pub(super) struct Content {
     pub(super) own_time: OwnTime,
     pub(super) databases: Vec<Dumped>,
     pub(super) keys: Option<u64>,
+    /// Of an archive: the backups in it by their paths, and the data directories.
+    pub(super) inside: Vec<(String, BackupFile)>,
+    pub(super) copies: Vec<FileCopy>,
 }
 
 impl Content {
     pub(super) fn of(format: Format, whole: Whole) -> Self {
-        Self { format: Some(format), whole, own_time: OwnTime::Unsaid, databases: Vec::new(), keys: None }
+        Self { format: Some(format), ..Self::unknown(whole) }
+    }
+
+    fn unknown(whole: Whole) -> Self {
+        let (databases, inside, copies) = (Vec::new(), Vec::new(), Vec::new());
+        Self { format: None, whole, own_time: OwnTime::Unsaid, databases, keys: None, inside, copies }
     }
 }
 
@@ -42,7 +50,7 @@ impl From<Fault> for Content {
             Fault::Broken(why) => Whole::Broken(why),
             Fault::Unknown(why) => Whole::Unknown(why),
         };
-        Self { format: None, whole, own_time: OwnTime::Unsaid, databases: Vec::new(), keys: None }
+        Self::unknown(whole)
     }
 }
 
@@ -75,6 +83,7 @@ pub(super) fn read(reader: &mut dyn BufRead) -> Result<Content, Fault> {
         Ok(Format::PgCustom) => pg_custom::read(&mut whole),
         Ok(Format::Rdb) => rdb::read(&mut whole),
         Ok(Format::Sqlite) => sqlite::read(&mut whole),
+        Ok(Format::Tar) => tarball::read(&mut whole),
         Ok(format @ (Format::PgPlain | Format::PgCluster | Format::MySqlDump)) => {
             sql::read(&mut whole, format)
         }
@@ -93,7 +102,7 @@ fn sniff(head: &[u8]) -> Result<Format, String> {
         return Ok(Format::Sqlite);
     }
     if head.get(257..262) == Some(b"ustar") {
-        return Err("it is a tar archive, which cannot be checked".to_owned());
+        return Ok(Format::Tar);
     }
     if let Some((_, tool)) = UNCHECKED.iter().find(|(magic, _)| head.starts_with(magic)) {
         return Err(format!("it is packed by {tool}, which cannot be checked"));

@@ -1,19 +1,23 @@
-//! Whether backup files cover a body of data: recent, whole, and of this data as far as it can be told.
+//! Whether backups cover a body of data: recent, whole, and of this data as far as it can be told.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-use super::{BackupFile, Format, Whole, remembered};
+use super::{BackupFile, FileCopy, Format, Whole, remembered};
 use crate::model::{
+    backup::{Backup, Quality},
     coverage::{Coverage, CoverageStatus, Facts, Fault},
     evidence::Evidence,
 };
 
-/// What counts as recent.
+/// Said of copies that are not known to be of a stopped server.
+const RUNNING: &str = "a file copy of a running server, as far as is known, is no consistent backup";
+
+/// What counts as recent, and what is known of the data itself.
 #[derive(Debug, Clone)]
 pub struct Limits {
     pub max_age: SignedDuration,
@@ -22,78 +26,201 @@ pub struct Limits {
     pub zone: TimeZone,
     /// Where what was found out about large files is remembered.
     pub memory: Option<PathBuf>,
+    pub live: Live,
+}
+
+/// What the engine says of the data that is to be covered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Live {
+    /// Where it lies on the engine's host, as far as that is known.
+    pub paths: Vec<String>,
+    /// Since when its server does not run; `None` while it does, or where that is not known.
+    pub stopped_since: Option<Timestamp>,
+}
+
+impl Limits {
+    /// Why a time is not that of a recent backup.
+    ///
+    /// # Errors
+    /// The clause, and what it comes to.
+    pub fn recent(&self, at: Timestamp) -> Result<(), (Fault, String)> {
+        let age = self.now.duration_since(at);
+        // Tools take their time to answer: what was made meanwhile is not of the future.
+        let asking = Timestamp::now().duration_since(self.now);
+        let asking =
+            if (SignedDuration::ZERO..LONGEST).contains(&asking) { asking } else { SignedDuration::ZERO };
+        if age < -(SKEW + asking) {
+            Err((Fault::TooOld, "it is dated in the future".to_owned()))
+        } else if age > self.max_age {
+            Err((Fault::TooOld, "it is too old".to_owned()))
+        } else {
+            Ok(())
+        }
+    }
 }
 
 /// Clocks of two machines differ a little; a time stamp further ahead is none.
 const SKEW: SignedDuration = SignedDuration::from_mins(1);
+/// Nobody asks for longer; a `now` that is further away is not this moment's.
+const LONGEST: SignedDuration = SignedDuration::from_hours(1);
+/// Time stamps of files in an archive are of whole seconds, and a server's last words follow its last write.
+const BLUR: SignedDuration = SignedDuration::from_secs(2);
+/// Backups that do not count and are told of one place; the rest is more of the same.
+const MOST_REFUSED: usize = 5;
 
-/// What one backup must hold: a database with its tables, or whatever there is where nobody knows.
+/// A file that may be a backup, wherever it lies.
+pub struct Candidate<'a> {
+    /// Its path, of which the name may say whose it is.
+    pub path: PathBuf,
+    /// Where it is, for people.
+    pub shown: String,
+    /// What keeps it; `None` for a file by itself, which its format names.
+    pub tool: Option<&'static str>,
+    /// When it was written, rather too early than too late.
+    pub modified: Timestamp,
+    /// From when on its content was read, for a copy of files; `None` where that is not known.
+    pub began: Option<Timestamp>,
+    pub off_host: Option<bool>,
+    pub scheduled: Option<bool>,
+    /// What its place and name say of whose it is.
+    pub claim: Box<dyn Fn(&Path) -> Claim + 'a>,
+    pub check: Box<dyn Fn() -> io::Result<BackupFile> + 'a>,
+}
+
+/// What a place and a name say of whose a dump is that does not say so itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Exactly this database's; `None` where a name is only searched for a database's.
+    pub database: Option<String>,
+    /// It is of this server, container or file.
+    pub ours: bool,
+}
+
+impl Candidate<'static> {
+    /// A file on this machine.
+    ///
+    /// # Errors
+    /// Where nothing can be told of it.
+    pub fn file(path: PathBuf, limits: &Limits) -> Result<Self, String> {
+        let modified = fs::metadata(&path).and_then(|metadata| metadata.modified());
+        let modified = modified.map_err(|error| error.to_string())?;
+        let (zone, memory, own) = (limits.zone.clone(), limits.memory.clone(), path.clone());
+        Ok(Self {
+            shown: path.display().to_string(),
+            tool: None,
+            modified: Timestamp::try_from(modified).map_err(|error| error.to_string())?,
+            began: None,
+            off_host: None,
+            scheduled: None,
+            // A rule or a label says that what lies there is of this data.
+            claim: Box::new(|_| Claim { database: None, ours: true }),
+            check: Box::new(move || remembered::check(&own, &zone, memory.as_deref())),
+            path,
+        })
+    }
+}
+
+impl Candidate<'_> {
+    /// Where it is, with what keeps it.
+    fn place(&self) -> String {
+        match self.tool {
+            Some(tool) => format!("{tool} {}", self.shown),
+            None => self.shown.clone(),
+        }
+    }
+}
+
+/// What came of looking into one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Looked {
+    pub coverage: Coverage,
+    /// Each backup that was looked at, newest first.
+    pub found: Vec<Backup>,
+}
+
+/// What a backup must hold: a database with its tables, or whatever there is where nobody knows.
 struct Want<'a> {
     database: Option<&'a str>,
     tables: Option<u64>,
     /// Whether the data is of this database alone, so that a file without a name may be of it.
     only: bool,
-    by: Option<(&'a Path, Timestamp, Format)>,
+    by: Option<Held>,
 }
 
-/// A file with its time stamp; newest first.
-struct Candidate<'a> {
-    path: &'a Path,
-    modified: Timestamp,
+/// What a want was filled by.
+#[derive(Clone)]
+struct Held {
+    shown: String,
+    at: Timestamp,
+    what: String,
+    facts: Facts,
 }
 
-/// Judges files as backups of a body of data. Reads those that are recent enough, newest first, until
-/// everything is covered.
+/// Judges candidates as backups of a body of data. Reads those that are recent enough, newest first, until
+/// everything is covered. `unreadable` are those of which nothing could be told.
 #[must_use]
-pub fn coverage(files: &[PathBuf], seen: &Evidence, limits: &Limits) -> Coverage {
-    let mut unreadable: Option<(String, &Path)> = None;
+pub fn look_at(
+    mut candidates: Vec<Candidate<'_>>,
+    unreadable: Vec<Backup>,
+    seen: &Evidence,
+    limits: &Limits,
+) -> Looked {
+    candidates.sort_by(|a, b| b.modified.cmp(&a.modified).then_with(|| a.path.cmp(&b.path)));
+    let mut wants = wants(seen);
+    let mut found = unreadable;
+    for candidate in &candidates {
+        let row = weigh(candidate, seen, limits, &mut wants);
+        let counts = row.status == CoverageStatus::Covered;
+        let refused = found.iter().filter(|row| row.status == CoverageStatus::Stale).count();
+        if counts || row.status == CoverageStatus::Undetermined || refused < MOST_REFUSED {
+            found.push(row);
+        }
+        if counts && wants.iter().all(|want| want.by.is_some()) {
+            return Looked { coverage: covered(&wants), found };
+        }
+    }
+    Looked { coverage: not_covered(&wants, &found), found }
+}
+
+/// Judges files of this machine.
+#[must_use]
+pub fn look_at_files(files: Vec<PathBuf>, seen: &Evidence, limits: &Limits) -> Looked {
+    let mut unreadable = Vec::new();
     let mut candidates = Vec::new();
     for path in files {
-        let modified = fs::metadata(path).and_then(|metadata| metadata.modified()).map_err(|e| e.to_string());
-        match modified.and_then(|time| Timestamp::try_from(time).map_err(|e| e.to_string())) {
-            Ok(modified) => candidates.push(Candidate { path, modified }),
-            Err(error) => unreadable = Some((error, path)),
+        match Candidate::file(path.clone(), limits) {
+            Ok(candidate) => candidates.push(candidate),
+            Err(why) => unreadable.push(Backup::unknown("file", path.display().to_string(), why)),
         }
     }
-    candidates.sort_by(|a, b| b.modified.cmp(&a.modified).then_with(|| a.path.cmp(b.path)));
-    let mut wants = wants(seen);
-    let mut refused: Option<(Fault, String, Timestamp, &Path)> = None;
-    for candidate in &candidates {
-        match weigh(candidate, seen, limits, &mut wants) {
-            Ok(()) if wants.iter().all(|want| want.by.is_some()) => return covered(&wants),
-            Ok(()) => {}
-            Err(Refusal::Unreadable(why)) => unreadable = Some((why, candidate.path)),
-            Err(Refusal::Not(fault, why, at)) => {
-                refused.get_or_insert((fault, why, at, candidate.path));
-            }
-        }
-    }
+    look_at(candidates, unreadable, seen, limits)
+}
+
+/// The best that there is, where something is missing.
+fn not_covered(wants: &[Want<'_>], found: &[Backup]) -> Coverage {
     let missing = wants.iter().find(|want| want.by.is_none()).and_then(|want| want.database);
     let partly = wants.iter().any(|want| want.by.is_some());
-    let stale = |fault, at, source: Option<&Path>, detail| Coverage {
-        facts: Facts { fault: Some(fault), ..Facts::default() },
-        status: CoverageStatus::Stale,
-        at,
-        source: source.map(shown),
-        verified: false,
-        detail: Some(detail),
-    };
-    if let Some((why, path)) = unreadable {
-        let status = CoverageStatus::Undetermined;
-        return Coverage { status, source: Some(shown(path)), detail: Some(why), ..Coverage::none() };
+    let first = |status| found.iter().find(|row: &&Backup| row.status == status);
+    let missing = missing.filter(|_| partly);
+    if let Some(unknown) = first(CoverageStatus::Undetermined) {
+        return unknown.coverage();
     }
-    match (refused, missing) {
-        (Some((fault, why, at, path)), Some(database)) if partly => stale(
-            fault,
-            Some(at),
-            Some(path),
-            format!("{why}, and nothing else holds the database {database}"),
-        ),
-        (None, Some(database)) if partly => {
-            stale(Fault::OtherData, None, None, format!("no backup holds the database {database}"))
+    match (first(CoverageStatus::Stale), missing) {
+        (Some(row), Some(database)) => {
+            let why = row.detail.as_deref().unwrap_or_default();
+            let detail = format!("{why}, and nothing else holds the database {database}");
+            Coverage { detail: Some(detail), ..row.coverage() }
         }
-        (Some((fault, why, at, path)), _) => stale(fault, Some(at), Some(path), why),
-        (None, _) => Coverage::none(),
+        (None, Some(database)) => {
+            let part = first(CoverageStatus::Covered);
+            let what = part.and_then(|row| row.detail.as_deref()).unwrap_or("there is a part");
+            let detail = Some(format!("{what}, and nothing else holds the database {database}"));
+            let part = part.map_or_else(Coverage::none, Backup::coverage);
+            let facts = Facts { fault: Some(Fault::OtherData), ..part.facts };
+            Coverage { status: CoverageStatus::Stale, detail, facts, ..part }
+        }
+        (Some(row), None) => row.coverage(),
+        (None, None) => Coverage::none(),
     }
 }
 
@@ -109,62 +236,225 @@ fn wants(seen: &Evidence) -> Vec<Want<'_>> {
     named.iter().map(|database| want(database.name.as_str(), database.tables)).collect()
 }
 
+/// Why something is no backup that counts.
 enum Refusal {
-    /// It is no recent backup of this data: what is wrong, in words, too; and when it was made.
-    Not(Fault, String, Timestamp),
+    Not(Option<Fault>, String),
+    /// It is not of this data.
+    Other(String),
     Unreadable(String),
 }
 
-/// Looks whether a file covers something that is not covered yet.
-fn weigh<'a>(
-    candidate: &Candidate<'a>,
+/// Looks whether a candidate covers something that is not covered yet.
+fn weigh(candidate: &Candidate<'_>, seen: &Evidence, limits: &Limits, wants: &mut [Want<'_>]) -> Backup {
+    let tool = candidate.tool;
+    let row = |at, status| Backup {
+        off_host: candidate.off_host,
+        scheduled: candidate.scheduled,
+        ..Backup::new(tool.unwrap_or("file"), candidate.shown.clone(), Some(at), status)
+    };
+    let refused =
+        |at, fault, why: String| Backup { fault, detail: Some(why), ..row(at, CoverageStatus::Stale) };
+    // A backup is never younger than its file; an old one need not be read.
+    if let Err((fault, why)) = limits.recent(candidate.modified) {
+        return refused(candidate.modified, Some(fault), why);
+    }
+    let unknown = |at, why| Backup { detail: Some(why), ..row(at, CoverageStatus::Undetermined) };
+    let file = match (candidate.check)() {
+        Ok(file) => file,
+        Err(error) => return unknown(candidate.modified, error.to_string()),
+    };
+    let kind = tool.or(file.format.map(Format::name)).unwrap_or("file");
+    let mut told = match weigh_file(&file, candidate, seen, limits, wants) {
+        Ok(good) => Backup {
+            quality: Some(good.quality),
+            same_data: Some(true),
+            detail: Some(good.what),
+            ..row(good.at, CoverageStatus::Covered)
+        },
+        Err((quality, Refusal::Not(fault, why))) => Backup { quality, ..refused(file.made_at, fault, why) },
+        Err((quality, Refusal::Other(why))) => {
+            let same_data = Some(false);
+            Backup { quality, same_data, ..refused(file.made_at, Some(Fault::OtherData), why) }
+        }
+        Err((quality, Refusal::Unreadable(why))) => Backup { quality, ..unknown(file.made_at, why) },
+    };
+    told.tool = kind.to_owned();
+    told.whole = match file.whole {
+        // It is not read to its end where it does not count anyway.
+        Whole::Yes if told.quality == Some(Quality::RunningCopy) => None,
+        Whole::Yes => Some(true),
+        Whole::Broken(_) => Some(false),
+        Whole::Unknown(_) => None,
+    };
+    told
+}
+
+/// What counts of a candidate.
+struct Good {
+    at: Timestamp,
+    quality: Quality,
+    what: String,
+}
+
+fn weigh_file(
+    file: &BackupFile,
+    candidate: &Candidate<'_>,
     seen: &Evidence,
     limits: &Limits,
-    wants: &mut [Want<'a>],
-) -> Result<(), Refusal> {
-    let recent = |at: Timestamp| {
-        let age = limits.now.duration_since(at);
-        if age < -SKEW {
-            Err(Refusal::Not(Fault::TooOld, "it is dated in the future".to_owned(), at))
-        } else if age > limits.max_age {
-            Err(Refusal::Not(Fault::TooOld, "it is too old".to_owned(), at))
-        } else {
-            Ok(())
-        }
-    };
-    // A backup is never younger than its file; an old one need not be read.
-    recent(candidate.modified)?;
-    let file = remembered::check(candidate.path, &limits.zone, limits.memory.as_deref())
-        .map_err(|error| Refusal::Unreadable(error.to_string()))?;
-    let not = |fault, why: String| Refusal::Not(fault, why, file.made_at);
+    wants: &mut [Want<'_>],
+) -> Result<Good, (Option<Quality>, Refusal)> {
     match &file.whole {
         Whole::Yes => {}
-        Whole::Broken(why) => return Err(not(Fault::Broken, why.clone())),
-        Whole::Unknown(why) => {
-            return Err(Refusal::Unreadable(why.clone()));
+        Whole::Broken(why) => return Err((None, Refusal::Not(Some(Fault::Broken), why.clone()))),
+        Whole::Unknown(why) => return Err((None, Refusal::Unreadable(why.clone()))),
+    }
+    if file.format != Some(Format::Tar) {
+        let held = hold(file, &candidate.path, candidate, seen, limits, wants);
+        return held.map_err(|refusal| (Some(Quality::Dump), refusal));
+    }
+    // Newest last would do as well: each fills what is not yet filled.
+    let mut best = None;
+    let mut refused = None;
+    for (path, inner) in &file.inside {
+        match hold(inner, Path::new(path), candidate, seen, limits, wants) {
+            Ok(good) => drop(best.get_or_insert(good)),
+            Err(refusal) => drop(refused.get_or_insert((Some(Quality::Dump), refusal))),
         }
     }
-    recent(file.made_at)?;
+    for copy in file.copies.iter().filter(|copy| is_family(&copy.engine, seen)) {
+        match weigh_copy(copy, candidate, seen, limits) {
+            Ok(()) => {
+                let what = "the files of a server that had stopped, whole".to_owned();
+                let good = Good { at: file.made_at, quality: Quality::StoppedCopy, what };
+                for want in wants.iter_mut().filter(|want| want.by.is_none()) {
+                    let (shown, at, what) = (candidate.place(), good.at, good.what.clone());
+                    want.by = Some(Held { shown, at, what, facts: facts(candidate) });
+                }
+                best.get_or_insert(good);
+            }
+            // The data's own files say more than some other dump beside them.
+            Err(refusal) => refused = Some((Some(Quality::RunningCopy), refusal)),
+        }
+    }
+    match (best, refused) {
+        (Some(good), _) => Ok(good),
+        (None, Some(refused)) => Err(refused),
+        (None, None) => {
+            let engine = seen.engine_name.as_deref().unwrap_or("this engine");
+            Err((None, Refusal::Other(format!("it holds nothing of {engine}"))))
+        }
+    }
+}
+
+/// What is known of one that counts.
+fn facts(candidate: &Candidate<'_>) -> Facts {
+    let (off_host, scheduled) = (candidate.off_host, candidate.scheduled);
+    Facts { off_host, scheduled, file_copy: Some(false), ..Facts::default() }
+}
+
+/// Whether an engine's data directory may be of this data: some engines' are alike.
+pub(super) fn is_family(engine: &str, seen: &Evidence) -> bool {
+    let family = |engine: &str| match engine {
+        "mariadb" => "mysql".to_owned(),
+        "valkey" => "redis".to_owned(),
+        engine => engine.to_owned(),
+    };
+    seen.engine.as_deref().is_some_and(|own| family(own) == family(engine))
+}
+
+/// Whether a copy of a data directory is of this data, and of a server that had stopped.
+fn weigh_copy(
+    copy: &FileCopy,
+    candidate: &Candidate<'_>,
+    seen: &Evidence,
+    limits: &Limits,
+) -> Result<(), Refusal> {
+    match (&copy.identity, &seen.identity) {
+        (Some(theirs), Some(ours)) if theirs != ours => {
+            return Err(Refusal::Other("it is a copy of another server's files".to_owned()));
+        }
+        (Some(_), Some(_)) => {}
+        _ if limits.live.is_at(&copy.path) => {}
+        _ => return Err(Refusal::Unreadable("of which server its files are cannot be told".to_owned())),
+    }
+    let running = || Refusal::Not(None, RUNNING.to_owned());
+    let began = candidate.began.ok_or_else(running)?;
+    // Either it has not run since, or the files themselves say that it had stopped before and nothing wrote to them.
+    let stays_stopped = limits.live.stopped_since.is_some_and(|since| since <= began);
+    let was_stopped =
+        copy.shut_down.is_some_and(|at| at <= began && copy.newest.is_some_and(|newest| newest <= at + BLUR));
+    if stays_stopped || was_stopped { Ok(()) } else { Err(running()) }
+}
+
+impl Live {
+    /// Whether a path of an archive is where this data lies.
+    pub(super) fn is_at(&self, path: &str) -> bool {
+        let path = path.trim_matches('/');
+        !path.is_empty() && self.paths.iter().any(|own| own.trim_matches('/') == path)
+    }
+}
+
+/// Whether a dump covers something that is not covered yet.
+fn hold(
+    file: &BackupFile,
+    path: &Path,
+    candidate: &Candidate<'_>,
+    seen: &Evidence,
+    limits: &Limits,
+    wants: &mut [Want<'_>],
+) -> Result<Good, Refusal> {
+    match &file.whole {
+        Whole::Yes => {}
+        Whole::Broken(why) => return Err(Refusal::Not(Some(Fault::Broken), why.clone())),
+        Whole::Unknown(why) => return Err(Refusal::Unreadable(why.clone())),
+    }
+    // What an archive says of its files' times cannot be later than the archive.
+    let at = file.made_at.min(candidate.modified);
+    limits.recent(at).map_err(|(fault, why)| Refusal::Not(Some(fault), why))?;
     let Some(format) = file.format.filter(|format| seen.engine.as_deref().is_some_and(|id| format.is_of(id)))
     else {
         let format = file.format.map_or("no format that is known", Format::name);
-        return Err(not(Fault::OtherData, format!("it is of another engine: {format}")));
+        return Err(Refusal::Other(format!("it is of another engine: {format}")));
     };
+    // A file of SQLite's is its own dump, where nobody wrote to it meanwhile.
+    let live = Path::new(&seen.path).file_name();
+    if format == Format::Sqlite && candidate.tool.is_some() && seen.running && path.file_name() == live {
+        return Err(Refusal::Not(None, RUNNING.to_owned()));
+    }
+    let claim = (candidate.claim)(path);
+    if matches!(format, Format::Rdb | Format::Sqlite) && !claim.ours {
+        return Err(Refusal::Other("neither its name nor its place says of which data it is".to_owned()));
+    }
     let mut refused = None;
+    let mut filled = Vec::new();
     for want in wants.iter_mut().filter(|want| want.by.is_none()) {
-        match holds(&file, candidate.path, seen, want) {
-            None => want.by = Some((candidate.path, file.made_at, format)),
-            Some(why) => refused = Some(not(Fault::OtherData, format!("it {why}"))),
+        match holds(file, path, &claim, seen, want) {
+            None => {
+                filled.extend(want.database);
+                let (shown, what) = (candidate.place(), format!("{}, whole", format.name()));
+                want.by = Some(Held { shown, at, what, facts: facts(candidate) });
+            }
+            Some(why) => refused = Some(format!("it {why}")),
         }
     }
-    refused.map_or(Ok(()), Err)
+    let what = match filled.as_slice() {
+        [] => format!("{}, whole", format.name()),
+        names => format!("{}, whole: {}", format.name(), names.join(", ")),
+    };
+    match refused {
+        Some(why) if filled.is_empty() => Err(Refusal::Other(why)),
+        Some(_) | None => Ok(Good { at, quality: Quality::Dump, what }),
+    }
 }
 
 /// Why a whole file of the right engine is not a backup of what is wanted; `None` where it is one.
-fn holds(file: &BackupFile, path: &Path, seen: &Evidence, want: &Want<'_>) -> Option<String> {
+fn holds(file: &BackupFile, path: &Path, claim: &Claim, seen: &Evidence, want: &Want<'_>) -> Option<String> {
     let named = |name: &str| file.databases.iter().find(|dumped| dumped.name.as_deref() == Some(name));
     let unnamed = || {
-        let fits = |name: &str| want.only || super::names(path, name);
+        let fits = |name: &str| match &claim.database {
+            Some(database) => database == name,
+            None => want.only || super::names(path, name),
+        };
         file.databases.iter().find(|dumped| dumped.name.is_none() && want.database.is_none_or(fits))
     };
     if let Some(keys) = file.keys {
@@ -205,17 +495,13 @@ fn holds(file: &BackupFile, path: &Path, seen: &Evidence, want: &Want<'_>) -> Op
 }
 
 fn covered(wants: &[Want<'_>]) -> Coverage {
-    let oldest = wants.iter().filter_map(|want| want.by).min_by_key(|(_, at, _)| *at);
+    let oldest = wants.iter().filter_map(|want| want.by.as_ref()).min_by_key(|held| held.at);
     Coverage {
         status: CoverageStatus::Covered,
-        at: oldest.map(|(_, at, _)| at),
-        source: oldest.map(|(path, ..)| shown(path)),
+        at: oldest.map(|held| held.at),
+        source: oldest.map(|held| held.shown.clone()),
         verified: false,
-        detail: oldest.map(|(_, _, format)| format!("{}, whole", format.name())),
-        facts: Facts::default(),
+        detail: oldest.map(|held| held.what.clone()),
+        facts: oldest.map(|held| held.facts).unwrap_or_default(),
     }
-}
-
-fn shown(path: &Path) -> String {
-    path.display().to_string()
 }

@@ -48,6 +48,16 @@ pub fn names(path: &Path, word: &str) -> bool {
         })
 }
 
+/// What a file's name is about: without endings, and without a date and time behind it. `shop` for
+/// `shop-2026-01-10_12.00.dump`, `shop-test` for `shop-test.sql.gz`.
+#[must_use]
+pub fn stem(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.split('.').next().unwrap_or_default();
+    let about = name.trim_end_matches(|c: char| c.is_ascii_digit() || "-_:TZ".contains(c));
+    if about.is_empty() { name.to_owned() } else { about.to_owned() }
+}
+
 struct Walk {
     seen: usize,
     found: Vec<PathBuf>,
@@ -124,6 +134,19 @@ mod tests {
         assert_eq!(found(&format!("{}/*.sql", root.path().display())), "b.sql");
         assert_eq!(found("absent/*.dump"), "");
         assert!(matching("b.sql/*", root.path()).is_err());
+    }
+
+    #[test]
+    fn a_name_without_its_date_is_what_it_is_about() {
+        for (name, about) in [
+            ("payment_db_20260110.dump", "payment_db"),
+            ("shop-2026-01-10T12:00:00Z.sql.gz", "shop"),
+            ("shop-test.sql", "shop-test"),
+            ("redis_20260110.rdb", "redis"),
+            ("20260110.dump", "20260110"),
+        ] {
+            assert_eq!(stem(Path::new(name)), about);
+        }
     }
 
     #[test]

@@ -3,25 +3,33 @@
 //! Imports `model` and `engines`. Reads each file once, from beginning to end, in flat memory: a file that
 //! merely looks like a dump is none. A format that is not known never counts.
 
+pub mod ask;
 mod content;
 mod coverage;
 mod find;
+pub mod keepers;
 mod pg_custom;
 mod rdb;
 mod remembered;
 mod source;
 mod sql;
 mod sqlite;
+mod tarball;
+pub mod tools;
 
-use std::{fs, io, path::Path};
+use std::{
+    fs,
+    io::{self, Read},
+    path::Path,
+};
 
 use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
-use self::source::Compression;
+use self::{content::Content, source::Compression};
 pub use self::{
-    coverage::{Limits, coverage},
-    find::{matching, names},
+    coverage::{Candidate, Claim, Limits, Live, Looked, look_at, look_at_files},
+    find::{matching, names, stem},
 };
 
 /// What a backup file is.
@@ -38,6 +46,8 @@ pub enum Format {
     /// Redis's or Valkey's RDB.
     Rdb,
     Sqlite,
+    /// An archive of other files.
+    Tar,
 }
 
 impl Format {
@@ -50,6 +60,7 @@ impl Format {
             Self::MySqlDump => "mysqldump",
             Self::Rdb => "RDB",
             Self::Sqlite => "SQLite",
+            Self::Tar => "tar",
         }
     }
 
@@ -61,6 +72,8 @@ impl Format {
             Self::MySqlDump => matches!(engine, "mysql" | "mariadb"),
             Self::Rdb => matches!(engine, "redis" | "valkey"),
             Self::Sqlite => engine == "sqlite",
+            // What is in it is.
+            Self::Tar => false,
         }
     }
 }
@@ -99,6 +112,26 @@ pub struct BackupFile {
     pub databases: Vec<Dumped>,
     /// Keys of the first database of an RDB.
     pub keys: Option<u64>,
+    /// Of an archive: the backups in it, by their paths.
+    #[serde(default)]
+    pub inside: Vec<(String, Self)>,
+    /// Of an archive: the data directories in it.
+    #[serde(default)]
+    pub copies: Vec<FileCopy>,
+}
+
+/// A copy of a server's data directory, file by file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileCopy {
+    /// The engine's id.
+    pub engine: String,
+    /// Where it is in the archive.
+    pub path: String,
+    pub identity: Option<String>,
+    /// When the server says, in these files, that it was shut down in order; `None` where it does not.
+    pub shut_down: Option<Timestamp>,
+    /// The newest time stamp of a file in it.
+    pub newest: Option<Timestamp>,
 }
 
 /// When a backup says that it was made.
@@ -135,14 +168,35 @@ pub fn check_file(path: &Path, zone: &TimeZone) -> io::Result<BackupFile> {
     if content.format == Some(Format::Sqlite) && compression == Compression::None && has_log(path) {
         content.whole = Whole::Unknown("a write-ahead log lies beside it".to_owned());
     }
-    Ok(BackupFile {
+    Ok(described(content, modified, before.len(), zone))
+}
+
+/// Reads a backup that comes from elsewhere, to its end. `modified` is when it was written, rather too early than
+/// too late.
+///
+/// # Errors
+/// Where it could not be read to its end.
+pub fn check_stream(
+    reader: Box<dyn Read + '_>,
+    modified: Timestamp,
+    size: u64,
+    zone: &TimeZone,
+) -> io::Result<BackupFile> {
+    let content = source::of(reader)?.read(content::read)?;
+    Ok(described(content, modified, size, zone))
+}
+
+fn described(content: Content, modified: Timestamp, size: u64, zone: &TimeZone) -> BackupFile {
+    BackupFile {
         format: content.format,
         made_at: made_at(content.own_time, modified, zone),
-        size: before.len(),
+        size,
         whole: content.whole,
         databases: content.databases,
         keys: content.keys,
-    })
+        inside: content.inside,
+        copies: content.copies,
+    }
 }
 
 fn has_log(path: &Path) -> bool {

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
-use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 use super::{BackupFile, check_file};
@@ -21,6 +21,15 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 struct Memory {
     version: String,
     files: BTreeMap<String, Remembered>,
+    /// What was read out of other tools' repositories: their snapshots do not change.
+    #[serde(default)]
+    snapshots: BTreeMap<String, Read>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Read {
+    at: Timestamp,
+    found: BackupFile,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -60,6 +69,28 @@ pub(super) fn check(path: &Path, zone: &TimeZone, memory: Option<&Path>) -> io::
         let _ = save(memory, &known);
     }
     Ok(found)
+}
+
+/// A repository may lose what it held; after this time it is read again.
+const GOOD_FOR: SignedDuration = SignedDuration::from_hours(6);
+
+/// What was found in a repository's snapshot, while it is fresh.
+pub(super) fn recall(key: &str, memory: Option<&Path>, now: Timestamp) -> Option<BackupFile> {
+    let known = load(memory?).snapshots.remove(key)?;
+    let age = now.duration_since(known.at);
+    (age >= SignedDuration::ZERO && age < GOOD_FOR).then_some(known.found)
+}
+
+/// Remembers what was found in a repository's snapshot.
+pub(super) fn keep(key: &str, found: &BackupFile, memory: Option<&Path>, now: Timestamp) {
+    let Some(memory) = memory else { return };
+    let mut known = load(memory);
+    known.snapshots.retain(|_, read| now.duration_since(read.at) < GOOD_FOR);
+    if known.snapshots.len() < MOST {
+        known.snapshots.insert(key.to_owned(), Read { at: now, found: found.clone() });
+        // Forgetting costs time only.
+        let _ = save(memory, &known);
+    }
 }
 
 fn load(memory: &Path) -> Memory {

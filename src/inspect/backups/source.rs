@@ -23,8 +23,8 @@ pub(super) enum Compression {
 }
 
 /// A file that is open, its compression known.
-pub(super) struct Opened {
-    file: BufReader<Watched>,
+pub(super) struct Opened<'a> {
+    file: BufReader<Watched<'a>>,
     pub(super) compression: Compression,
     failure: Rc<RefCell<Option<io::Error>>>,
 }
@@ -33,9 +33,17 @@ pub(super) struct Opened {
 ///
 /// # Errors
 /// Where it cannot be read.
-pub(super) fn open(path: &Path) -> io::Result<Opened> {
+pub(super) fn open(path: &Path) -> io::Result<Opened<'static>> {
+    of(Box::new(File::open(path)?))
+}
+
+/// As `open`, of what comes from elsewhere.
+///
+/// # Errors
+/// Where its beginning cannot be read.
+pub(super) fn of<'a>(file: Box<dyn Read + 'a>) -> io::Result<Opened<'a>> {
     let failure = Rc::new(RefCell::new(None));
-    let watched = Watched { file: File::open(path)?, failure: Rc::clone(&failure) };
+    let watched = Watched { file, failure: Rc::clone(&failure) };
     let mut file = BufReader::with_capacity(BUFFER, watched);
     let head = file.fill_buf()?;
     let compression = if head.starts_with(&[0x1f, 0x8b]) {
@@ -48,7 +56,7 @@ pub(super) fn open(path: &Path) -> io::Result<Opened> {
     Ok(Opened { file, compression, failure })
 }
 
-impl Opened {
+impl Opened<'_> {
     /// Reads the content to its very end, where the checksums are.
     ///
     /// # Errors
@@ -86,12 +94,12 @@ fn to_the_end(
 }
 
 /// Remembers that the disk failed, which a decompressor's error would hide.
-struct Watched {
-    file: File,
+struct Watched<'a> {
+    file: Box<dyn Read + 'a>,
     failure: Rc<RefCell<Option<io::Error>>>,
 }
 
-impl Read for Watched {
+impl Read for Watched<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.file.read(buffer).inspect_err(|error| {
             if error.kind() != io::ErrorKind::Interrupted {

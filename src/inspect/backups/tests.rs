@@ -221,7 +221,9 @@ fn judge(files: &[PathBuf], seen: &Evidence) -> (CoverageStatus, String) {
 }
 
 fn judge_at(files: &[PathBuf], seen: &Evidence, now: Timestamp) -> (CoverageStatus, String) {
-    let covered = coverage(files, seen, &Limits { max_age: DAY, now, zone: TimeZone::UTC, memory: None });
+    let live = Live::default();
+    let limits = Limits { max_age: DAY, now, zone: TimeZone::UTC, memory: None, live };
+    let covered = look_at_files(files.to_vec(), seen, &limits).coverage;
     (covered.status, covered.detail.unwrap_or_default())
 }
 

@@ -1,0 +1,15 @@
+//! What other tools say of their backups: one file per tool, each the words to ask it and the reading of its answer.
+
+pub(super) mod borg;
+pub(super) mod command;
+pub(super) mod kopia;
+pub(super) mod pgbackrest;
+pub(super) mod rclone;
+pub(super) mod repository;
+pub(super) mod restic;
+pub(super) mod walg;
+
+pub use self::{
+    borg::Borg, command::command, kopia::Kopia, pgbackrest::pgbackrest, rclone::Rclone,
+    repository::Repository, repository::look, restic::Restic, walg::walg,
+};
