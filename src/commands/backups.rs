@@ -4,8 +4,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
-    app::{App, Failure},
-    audit::{Format, hypothetical_of},
+    app::{App, Failure, Format},
+    audit::hypothetical_of,
 };
 use crate::{
     exit::Exit,
