@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::snapshot::SnapshotError;
 use crate::{
     docker::{engine::Engine, error::EngineError},
     model::{
@@ -50,8 +51,10 @@ pub(super) async fn of_container(
     if config.get("Hostname").and_then(Value::as_str).is_some_and(|name| container.id.starts_with(name)) {
         config.remove("Hostname");
     }
-    let names =
-        container.environment.iter().map(|pair| pair.split('=').next().unwrap_or_default().to_owned());
+    let name = |pair: &String| pair.split('=').next().unwrap_or_default().to_owned();
+    let of_image = image.as_ref().and_then(|image| image["Config"]["Env"].as_array()).cloned();
+    let of_image: Vec<&str> = of_image.iter().flatten().filter_map(Value::as_str).collect();
+    let from_image = container.environment.iter().filter(|pair| of_image.contains(&pair.as_str()));
     let recipe = ContainerRecipe {
         id: container.id.clone(),
         name: container.name.clone(),
@@ -59,7 +62,8 @@ pub(super) async fn of_container(
         image_id: container.image_id.clone(),
         image_digests: digests.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         labels: container.labels.clone(),
-        environment_names: names.collect(),
+        environment_names: container.environment.iter().map(name).collect(),
+        environment_of_image: from_image.map(name).collect(),
         was_running: container.state.has_processes(),
         config: Value::Object(config),
         host_config: raw["HostConfig"].clone(),
@@ -71,6 +75,42 @@ pub(super) async fn of_container(
             .collect(),
     };
     Ok((recipe, secrets))
+}
+
+/// What a container is created with: what the snapshot kept, and what was given now, `NAME=VALUE` each. A value that
+/// nobody has is no matter of taste: without its `PGDATA` a server would start on an empty folder.
+///
+/// # Errors
+/// Where values are missing.
+pub(super) fn completed(
+    recipe: &ContainerRecipe,
+    kept: Option<&ContainerSecrets>,
+    given: &[String],
+) -> Result<ContainerSecrets, SnapshotError> {
+    let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
+    let mut all = kept.cloned().unwrap_or_default();
+    all.environment.retain(|pair| !given.iter().any(|other| name(other) == name(pair)));
+    all.environment.extend(given.iter().cloned());
+    let stayed =
+        format!("the environment of {} stayed on the host that the snapshot was made on", recipe.name);
+    let has = |wanted: &&String| {
+        recipe.environment_of_image.contains(wanted)
+            || all.environment.iter().any(|pair| name(pair) == **wanted)
+    };
+    let mut missing: Vec<&str> =
+        recipe.environment_names.iter().filter(|name| !has(name)).map(String::as_str).collect();
+    missing.sort_unstable();
+    if !missing.is_empty() {
+        return Err(SnapshotError::Refused(format!(
+            "{stayed}: --env-file FILE, with lines NAME=VALUE, gives {}",
+            missing.join(", ")
+        )));
+    }
+    let masked = |part: &str| recipe.config.get(part).is_some_and(|value| value.to_string().contains("***"));
+    if kept.is_none() && SECRET_PARTS.iter().any(|part| masked(part)) {
+        return Err(SnapshotError::Refused(format!("{stayed}, and so did a secret of its command line")));
+    }
+    Ok(all)
 }
 
 /// Words that announce a secret in the next word, or after their `=`.
@@ -262,5 +302,43 @@ mod tests {
         let sources: Vec<&str> =
             host["Mounts"].as_array().unwrap().iter().filter_map(|mount| mount["Source"].as_str()).collect();
         assert_eq!(sources, ["a1", "c3", "b2"]);
+    }
+
+    fn recipe(command: &Value) -> ContainerRecipe {
+        ContainerRecipe {
+            id: "c".to_owned(),
+            name: "db".to_owned(),
+            image: String::new(),
+            image_id: String::new(),
+            image_digests: Vec::new(),
+            labels: BTreeMap::new(),
+            environment_names: ["PATH", "PGDATA", "PASSWORD"].map(str::to_owned).into(),
+            environment_of_image: vec!["PATH".to_owned()],
+            was_running: true,
+            config: json!({ "Cmd": command }),
+            host_config: Value::Null,
+            networks: Value::Null,
+            volumes: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn no_container_is_made_without_a_value_that_its_own_had() {
+        let given = |pairs: &[&str]| pairs.iter().map(|pair| (*pair).to_owned()).collect::<Vec<_>>();
+        let plain = recipe(&json!(["postgres"]));
+        let refused = completed(&plain, None, &given(&["PASSWORD="])).unwrap_err().to_string();
+        assert!(refused.ends_with("gives PGDATA"), "{refused}");
+        let whole = given(&["PGDATA=/srv/pg", "PASSWORD=x"]);
+        assert_eq!(completed(&plain, None, &whole).unwrap().environment, whole);
+        let kept = ContainerSecrets {
+            environment: given(&["PATH=/", "PASSWORD=old", "PGDATA=/p"]),
+            ..Default::default()
+        };
+        let changed = completed(&plain, Some(&kept), &given(&["PASSWORD=new"])).unwrap();
+        assert_eq!(changed.environment, ["PATH=/", "PGDATA=/p", "PASSWORD=new"]);
+        let masked = recipe(&json!(["redis-server", "--requirepass", "***"]));
+        let refused = completed(&masked, None, &whole).unwrap_err().to_string();
+        assert!(refused.contains("a secret of its command line"), "{refused}");
+        assert!(completed(&masked, Some(&kept), &[]).is_ok());
     }
 }

@@ -9,6 +9,7 @@ use super::{
     copy,
     dump::{self, Server},
     progress::Progress,
+    recipe::completed,
     snapshot::SnapshotError,
     verify::{copy_of, fill_layer, fill_volume, isolated_body},
 };
@@ -107,7 +108,8 @@ pub(super) async fn fill_from_folder(
 }
 
 /// Restores a container under a new name, with copies of its volumes, and starts it: on no network, with no port, so
-/// that it can run beside the old one. Returns the names of the volumes that it has.
+/// that it can run beside the old one. `environment` is what the snapshot does not hold, where it came from another
+/// host: `NAME=VALUE` each. Returns the names of the volumes that it has.
 ///
 /// # Errors
 /// Where the name is taken, a copy is damaged, or the engine refuses; what was made is removed again then.
@@ -116,13 +118,14 @@ pub async fn into_container(
     stored: &Stored,
     recipe: &ContainerRecipe,
     name: &str,
+    environment: &[String],
     progress: &Arc<dyn Progress>,
 ) -> Result<Vec<String>, SnapshotError> {
     if engine.container(name).await?.is_some() {
         return Err(SnapshotError::Refused(format!("there is a container {name} already")));
     }
     let mut made = (None, Vec::new());
-    let result = make_container(engine, stored, recipe, name, progress, &mut made).await;
+    let result = make_container(engine, stored, recipe, name, environment, progress, &mut made).await;
     progress.end();
     let (container, volumes) = made;
     match result {
@@ -145,16 +148,13 @@ async fn make_container(
     stored: &Stored,
     recipe: &ContainerRecipe,
     name: &str,
+    environment: &[String],
     progress: &Arc<dyn Progress>,
     made: &mut (Option<String>, Vec<String>),
 ) -> Result<(), SnapshotError> {
-    let secrets = stored.secrets()?;
-    if !secrets.contains_key(&recipe.id) {
-        return Err(SnapshotError::Refused(format!(
-            "the environment of {} stayed on the host that the snapshot was made on",
-            recipe.name
-        )));
-    }
+    let mut secrets = stored.secrets()?;
+    let own = completed(recipe, secrets.get(&recipe.id), environment)?;
+    secrets.insert(recipe.id.clone(), own);
     let mut mounts = Vec::new();
     for (index, (destination, old)) in recipe.volumes.iter().enumerate() {
         let Some(artifact) = copy_of(&stored.manifest, old) else { continue };

@@ -127,6 +127,15 @@ fn lists(file: &SettingsFile, trusted: bool, rows: &mut Vec<[String; 3]>) {
     if let Some(remote) = &file.remote {
         row("remote", remote.value.clone(), remote.line);
     }
+    if let Some(auto) = &file.remote_auto {
+        row("remote auto", auto.value.to_string(), auto.line);
+    }
+    if let Some(recipients) = &file.recipients {
+        row("recipients", recipients.value.join(", "), recipients.line);
+    }
+    if let Some(identity) = &file.identity {
+        row("identity", identity.value.display().to_string(), identity.line);
+    }
 }
 
 /// Asks a person, and remembers the answer for exactly what was shown.

@@ -94,12 +94,13 @@ async fn look(environment: &Environment, globals: &DockerGlobals) -> Vec<Check> 
         .as_ref()
         .map_err(|error| (error.to_string(), error.hint()))
         .map(|endpoint| (endpoint, Engine::connect(endpoint).map_err(|error| error.to_string())));
-    let (client, engine, compose) = tokio::join!(
+    let (client, engine, compose, remote) = tokio::join!(
         checks::client(docker.as_ref()),
         checks::engine(engine),
         checks::compose(docker.as_ref(), environment),
+        super::doctor_remote::copies(environment),
     );
-    vec![
+    let mut all = vec![
         client,
         checks::plugin(docker.as_ref(), environment),
         checks::shell(environment),
@@ -108,7 +109,10 @@ async fn look(environment: &Environment, globals: &DockerGlobals) -> Vec<Check> 
         compose,
         checks::store(environment),
         checks::settings(environment),
-    ]
+        remote,
+    ];
+    all.extend(super::doctor_remote::key(environment));
+    all
 }
 
 /// One line each, what to do below it.

@@ -8,7 +8,7 @@ use super::{
     evidence,
     prompt::{self, Choice, Offers},
     protect::Kept,
-    save,
+    remote, save,
     shell_init::VARIABLE,
 };
 use crate::{
@@ -143,10 +143,12 @@ pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
     match handed_over {
         Ok(exit) if exit.status() == 0 => {
             let remembered = save::remember(&store, &taken, at, Some(0));
-            taken.leave();
+            let stored = taken.leave();
             if let Err(failure) = remembered {
                 app.ui.note(&failure.sentence);
             }
+            // After the command, which need not wait for it: nothing is lost should it fail.
+            remote::after_snapshot(app, &store, &stored).await;
             Ok(exit)
         }
         other => {
@@ -155,9 +157,11 @@ pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
             {
                 app.ui.note(&failure.sentence);
             }
+            let stored = taken.stored.clone();
             for sentence in taken.resume().await {
                 app.ui.note(&sentence);
             }
+            remote::after_snapshot(app, &store, &stored).await;
             other
         }
     }

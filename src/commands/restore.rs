@@ -1,12 +1,16 @@
 //! `docker dbsafe restore` and `undo`: out of a snapshot, back to the engine.
 
-use std::io::Write;
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use jiff::Timestamp;
 
 use super::{
     app::{App, Failure},
+    remote::{self, RemoteArgs},
     save::{self, open_store},
     snapshot::line,
 };
@@ -40,6 +44,11 @@ pub struct RestoreArgs {
     /// The database's new name
     #[arg(long = "as", value_name = "NAME", requires = "database")]
     pub new_name: Option<String>,
+    /// For a container whose snapshot came from another host, without the values of its environment: lines NAME=VALUE
+    #[arg(long, value_name = "FILE", requires = "to")]
+    pub env_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub source: RemoteArgs,
 }
 
 /// Take back the last command that removed something
@@ -58,7 +67,7 @@ pub struct UndoArgs {
 /// Where there is no such snapshot, its copy is damaged, or what it would be restored to exists.
 pub async fn restore(app: &App, arguments: &RestoreArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
     let store = open_store(app)?;
-    let stored = store.find(&arguments.snapshot).map_err(|error| save::failed(&error))?;
+    let stored = remote::find(app, &store, &arguments.snapshot, &arguments.source).await?;
     let refused = |error: SnapshotError| save::not_saved("nothing was restored", &error);
     let to = arguments.to.as_deref().map(|to| to.split_once(':').ok_or(to)).transpose();
     let to =
@@ -85,7 +94,7 @@ pub async fn restore(app: &App, arguments: &RestoreArgs, out: &mut dyn Write) ->
         return swap_in(app, &store, &stored, out).await;
     }
     if let Some(("container", name)) = to {
-        return restore_container(app, &stored, arguments.of.as_deref(), name, out).await;
+        return restore_container(app, &stored, arguments, name, out).await;
     }
     let progress = save::progress();
     let mut copies = restore::copies(&stored);
@@ -163,12 +172,12 @@ async fn swap_in(app: &App, store: &Store, stored: &Stored, out: &mut dyn Write)
 async fn restore_container(
     app: &App,
     stored: &Stored,
-    of: Option<&str>,
+    arguments: &RestoreArgs,
     name: &str,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let mut recipes: Vec<_> = stored.manifest.containers.iter().collect();
-    recipes.retain(|recipe| of.is_none_or(|of| recipe.name == of));
+    recipes.retain(|recipe| arguments.of.as_ref().is_none_or(|of| recipe.name == *of));
     let recipe = match recipes.as_slice() {
         [recipe] => recipe,
         [] => return Err(Failure::new("the snapshot holds no container of that name")),
@@ -178,8 +187,9 @@ async fn restore_container(
             return Err(Failure::usage(sentence).hint("choose one with --of NAME"));
         }
     };
+    let environment = arguments.env_file.as_deref().map(environment_in).transpose()?.unwrap_or_default();
     let progress = save::progress();
-    let restoring = restore::into_container(&app.engine, stored, recipe, name, &progress);
+    let restoring = restore::into_container(&app.engine, stored, recipe, name, &environment, &progress);
     let volumes =
         restoring.await.map_err(|error: SnapshotError| save::not_saved("nothing was restored", &error))?;
     note(app, Event::Restore, &["restore", "--to", &format!("container:{name}")], stored);
@@ -191,6 +201,21 @@ async fn restore_container(
     line(out, &clean(&format!("container {name} runs with the data of {from}{with}")))?;
     line(out, "  it is on no network and has no port: docker network connect NETWORK NAME gives it one")?;
     Ok(Exit::Done)
+}
+
+/// The lines `NAME=VALUE` of a file, as docker's own `--env-file` reads them; a name alone takes no value from here.
+fn environment_in(path: &Path) -> Result<Vec<String>, Failure> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::usage(format!("cannot read {shown}: {error}")))?;
+    let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim_start()));
+    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    let pair = |(number, line): (usize, &str)| match line.split_once('=') {
+        Some((name, _)) if !name.is_empty() && !name.contains(char::is_whitespace) => Ok(line.to_owned()),
+        // The line may hold a secret: only its number is told.
+        _ => Err(Failure::usage(format!("{shown}, line {number}: not NAME=VALUE"))),
+    };
+    lines.map(pair).collect()
 }
 
 /// The container whose server a database's dump is from.

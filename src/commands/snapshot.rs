@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::{
     app::{App, Failure},
     project::Project,
+    remote,
     save::{self, open_store},
 };
 use crate::{
@@ -92,6 +93,7 @@ pub async fn snapshot(app: &App, arguments: &SnapshotArgs, out: &mut dyn Write) 
     let proved = verification.result == VerificationResult::Proved;
     let word = if proved { "proved" } else { "could not be verified" };
     line(out, &format!("  {word}: {}", clean(&verification.detail)))?;
+    remote::after_snapshot(app, &store, &stored).await;
     Ok(Exit::Done)
 }
 

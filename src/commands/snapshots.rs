@@ -7,12 +7,13 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
     app::{App, Failure},
+    remote::{self, RemoteArgs},
     save::{self, open_store},
 };
 use crate::{
     act::verify,
     exit::Exit,
-    model::manifest::{Verification, VerificationMethod, VerificationResult},
+    model::manifest::{Manifest, Verification, VerificationMethod, VerificationResult},
     report::{
         table,
         words::{ago, short, size},
@@ -38,6 +39,22 @@ pub enum SnapshotsCommand {
         /// Print the manifests as JSON
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        remote: RemoteArgs,
+    },
+    /// Copy snapshots off this host: what is there already is not sent again
+    Push {
+        /// The beginning of an id, or `latest`; without one, every snapshot
+        snapshot: Vec<String>,
+        #[command(flatten)]
+        remote: RemoteArgs,
+    },
+    /// Fetch a snapshot from the remote
+    Pull {
+        /// The beginning of its id, or `latest`
+        snapshot: String,
+        #[command(flatten)]
+        remote: RemoteArgs,
     },
     /// Show what a snapshot holds
     Show {
@@ -54,6 +71,8 @@ pub enum SnapshotsCommand {
         /// Only read the files back; no engine is needed
         #[arg(long)]
         checksum: bool,
+        #[command(flatten)]
+        remote: RemoteArgs,
     },
     /// Remove a snapshot
     Rm {
@@ -62,6 +81,8 @@ pub enum SnapshotsCommand {
         /// Even where it is the last proved one of its data
         #[arg(long)]
         force: bool,
+        #[command(flatten)]
+        remote: RemoteArgs,
     },
     /// Remove old snapshots; without --yes, only say which
     Prune(PruneArgs),
@@ -84,6 +105,8 @@ pub struct PruneArgs {
     /// Do it
     #[arg(long)]
     pub yes: bool,
+    #[command(flatten)]
+    pub remote: RemoteArgs,
 }
 
 /// Runs the command.
@@ -94,7 +117,25 @@ pub async fn run(app: &App, arguments: &SnapshotsArgs, out: &mut dyn Write) -> R
     let store = open_store(app)?;
     let refused = |error| save::failed(&error);
     match &arguments.command {
-        SnapshotsCommand::Ls { json } => {
+        SnapshotsCommand::Ls { json, remote } if remote.is_remote() => {
+            remote::ls(app, *json, remote, out).await
+        }
+        SnapshotsCommand::Push { snapshot, remote } => remote::push(app, &store, snapshot, remote, out).await,
+        SnapshotsCommand::Pull { snapshot, remote } => {
+            let stored = remote::pull(app, &store, snapshot, remote).await?;
+            write(out, &format!("{}  {}\n", stored.manifest.id, stored.folder.display()))?;
+            Ok(Exit::Done)
+        }
+        SnapshotsCommand::Verify { snapshot, remote, .. } if remote.is_remote() => {
+            remote::verify(app, snapshot, remote, out).await
+        }
+        SnapshotsCommand::Rm { snapshot, force, remote } if remote.is_remote() => {
+            remote::rm(app, &store, snapshot, *force, remote, out).await
+        }
+        SnapshotsCommand::Prune(prune) if prune.remote.is_remote() => {
+            remote::prune(app, &store, prune, out).await
+        }
+        SnapshotsCommand::Ls { json, .. } => {
             let listing = store.list().map_err(refused)?;
             if *json {
                 let manifests: Vec<_> = listing.snapshots.iter().map(|stored| &stored.manifest).collect();
@@ -116,7 +157,7 @@ pub async fn run(app: &App, arguments: &SnapshotsArgs, out: &mut dyn Write) -> R
             }
             Ok(Exit::Done)
         }
-        SnapshotsCommand::Verify { snapshot, checksum } => {
+        SnapshotsCommand::Verify { snapshot, checksum, .. } => {
             let stored = store.find(snapshot).map_err(refused)?;
             let method = if *checksum { VerificationMethod::Checksum } else { VerificationMethod::Restore };
             let progress = save::progress();
@@ -130,7 +171,7 @@ pub async fn run(app: &App, arguments: &SnapshotsArgs, out: &mut dyn Write) -> R
                 VerificationResult::Failed | VerificationResult::Unverified => Exit::SnapshotFailed,
             })
         }
-        SnapshotsCommand::Rm { snapshot, force } => {
+        SnapshotsCommand::Rm { snapshot, force, .. } => {
             let stored = store.find(snapshot).map_err(refused)?;
             let all = store.list().map_err(refused)?.snapshots;
             if let (Some(subject), false) = (last_proved_of(&stored, &all), force) {
@@ -146,27 +187,10 @@ pub async fn run(app: &App, arguments: &SnapshotsArgs, out: &mut dyn Write) -> R
         }
         SnapshotsCommand::Prune(prune) => {
             let snapshots = store.list().map_err(refused)?.snapshots;
-            let policy = Policy {
-                keep_last: prune.keep_last,
-                keep_daily: prune.keep_daily,
-                keep_weekly: prune.keep_weekly,
-                keep_monthly: prune.keep_monthly,
-            };
             let candidates: Vec<Candidate> = snapshots.iter().map(candidate).collect();
-            let plan = retention::plan(&candidates, policy, app.now(), &TimeZone::system());
-            let mut rows = vec![["SNAPSHOT", "WHAT", "WHY"].map(str::to_owned)];
-            for decision in &plan {
-                let (what, why) = match decision.is_removal() {
-                    true => ("remove", String::new()),
-                    false => ("keep", decision.reasons.join(", ")),
-                };
-                rows.push([decision.id.clone(), what.to_owned(), why]);
-            }
-            write(out, &table::plain(&rows, app.ui.width_out))?;
-            let doomed = plan.iter().filter(|decision| decision.is_removal());
-            let doomed: Vec<&Stored> = doomed
-                .filter_map(|decision| snapshots.iter().find(|stored| stored.manifest.id == decision.id))
-                .collect();
+            let doomed = decide(app, prune, &candidates, out)?;
+            let doomed: Vec<&Stored> =
+                snapshots.iter().filter(|stored| doomed.contains(&stored.manifest.id)).collect();
             if prune.yes {
                 for stored in &doomed {
                     store.remove(stored, app.now()).map_err(refused)?;
@@ -179,14 +203,40 @@ pub async fn run(app: &App, arguments: &SnapshotsArgs, out: &mut dyn Write) -> R
     }
 }
 
-fn write(out: &mut dyn Write, text: &str) -> Result<(), Failure> {
+/// Shows what retention decides, and returns the ids of what goes.
+pub(super) fn decide(
+    app: &App,
+    prune: &PruneArgs,
+    candidates: &[Candidate],
+    out: &mut dyn Write,
+) -> Result<Vec<String>, Failure> {
+    let policy = Policy {
+        keep_last: prune.keep_last,
+        keep_daily: prune.keep_daily,
+        keep_weekly: prune.keep_weekly,
+        keep_monthly: prune.keep_monthly,
+    };
+    let plan = retention::plan(candidates, policy, app.now(), &TimeZone::system());
+    let mut rows = vec![["SNAPSHOT", "WHAT", "WHY"].map(str::to_owned)];
+    for decision in &plan {
+        let (what, why) = match decision.is_removal() {
+            true => ("remove", String::new()),
+            false => ("keep", decision.reasons.join(", ")),
+        };
+        rows.push([decision.id.clone(), what.to_owned(), why]);
+    }
+    write(out, &table::plain(&rows, app.ui.width_out))?;
+    Ok(plan.into_iter().filter(retention::Decision::is_removal).map(|decision| decision.id).collect())
+}
+
+pub(super) fn write(out: &mut dyn Write, text: &str) -> Result<(), Failure> {
     match out.write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(error.to_string())),
         Ok(()) | Err(_) => Ok(()),
     }
 }
 
-fn print_json(out: &mut dyn Write, value: &impl serde::Serialize) -> Result<(), Failure> {
+pub(super) fn print_json(out: &mut dyn Write, value: &impl serde::Serialize) -> Result<(), Failure> {
     let json = serde_json::to_string_pretty(value).map_err(|error| Failure::new(error.to_string()))?;
     write(out, &format!("{json}\n"))
 }
@@ -229,7 +279,11 @@ fn verdict(verification: &Verification, now: Timestamp) -> String {
 }
 
 pub(super) fn names(stored: &Stored) -> String {
-    let items = stored.manifest.items.iter();
+    names_of(&stored.manifest)
+}
+
+pub(super) fn names_of(manifest: &Manifest) -> String {
+    let items = manifest.items.iter();
     let mut names: Vec<String> = items.map(|item| clean(short(&item.target.name))).collect();
     names.sort();
     names.dedup();
@@ -237,7 +291,7 @@ pub(super) fn names(stored: &Stored) -> String {
 }
 
 fn list(snapshots: &[Stored], now: Timestamp, width: usize) -> String {
-    let mut rows = vec![["SNAPSHOT", "MADE", "OF", "SIZE", "VERIFIED", "FOR"].map(str::to_owned)];
+    let mut rows = vec![["SNAPSHOT", "MADE", "OF", "SIZE", "VERIFIED", "COPY", "FOR"].map(str::to_owned)];
     for stored in snapshots {
         let manifest = &stored.manifest;
         let command = match manifest.command.is_empty() {
@@ -251,10 +305,26 @@ fn list(snapshots: &[Stored], now: Timestamp, width: usize) -> String {
             names(stored),
             size(stored.bytes()),
             verdict(&manifest.verification, now),
+            copy(stored, now),
             if undone { format!("{command} (undone)") } else { command },
         ]);
     }
     table::plain(&rows, width)
+}
+
+/// `off this host 2 h ago`, in the words of the last push.
+fn copy(stored: &Stored, now: Timestamp) -> String {
+    let copies = stored.copies();
+    if let Some((at, _cause)) =
+        copies.iter().filter_map(|copy| copy.failed.as_ref()).max_by_key(|(at, _)| *at)
+    {
+        return format!("FAILED {}", ago(*at, now));
+    }
+    match copies.iter().filter(|copy| !copy.same_disk).filter_map(|copy| copy.pushed).max() {
+        Some(at) => format!("off this host {}", ago(at, now)),
+        None if copies.is_empty() => "none".to_owned(),
+        None => "on the same disk".to_owned(),
+    }
 }
 
 fn show(stored: &Stored, now: Timestamp) -> String {
@@ -274,6 +344,16 @@ fn show(stored: &Stored, now: Timestamp) -> String {
     ];
     if let Some(until) = manifest.kept_until {
         lines.push(format!("kept       until {until}, whatever prune is told"));
+    }
+    for copy in stored.copies() {
+        let remote = clean(&copy.remote);
+        let how = if copy.encrypted { ", encrypted" } else { "" };
+        if let Some(at) = copy.pushed {
+            lines.push(format!("copy       {remote} ({}{how})", ago(at, now)));
+        }
+        if let Some((at, cause)) = &copy.failed {
+            lines.push(format!("copy       {remote} FAILED {}: {}", ago(*at, now), clean(cause)));
+        }
     }
     if !manifest.command.is_empty() {
         lines.push(format!("command    docker {}", clean(&manifest.command.join(" "))));

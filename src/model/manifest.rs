@@ -41,6 +41,33 @@ pub struct Manifest {
     pub kept_until: Option<Timestamp>,
 }
 
+impl Manifest {
+    /// The files, of all items.
+    pub fn artifacts(&self) -> impl Iterator<Item = &Artifact> {
+        self.items.iter().flat_map(|item| &item.artifacts)
+    }
+
+    /// Whether a restore or its checksums proved it, at the last look.
+    #[must_use]
+    pub fn is_proved(&self) -> bool {
+        self.verification.result == VerificationResult::Proved
+    }
+
+    /// What it is of, for people and for retention: identities where there are any, else names.
+    #[must_use]
+    pub fn subjects(&self) -> Vec<String> {
+        let subject = |item: &Item| match (&item.identity, &item.volume) {
+            (Some(identity), _) => identity.clone(),
+            (None, Some(volume)) => format!("volume {volume} {}", item.path),
+            (None, None) => format!("container {} {}", item.target.name, item.path),
+        };
+        let mut subjects: Vec<String> = self.items.iter().map(subject).collect();
+        subjects.sort();
+        subjects.dedup();
+        subjects
+    }
+}
+
 /// Which engine the data came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineHost {
@@ -226,6 +253,9 @@ pub struct ContainerRecipe {
     pub labels: Labels,
     /// Names alone; the values are in `env.secret`.
     pub environment_names: Vec<String>,
+    /// Those whose values are the image's: they come with it, wherever the snapshot went.
+    #[serde(default)]
+    pub environment_of_image: Vec<String>,
     /// Whether it ran before the command.
     pub was_running: bool,
     /// `Config` of its inspection, without the environment.

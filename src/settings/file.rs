@@ -11,8 +11,9 @@ use toml::{
 };
 
 use super::age;
-use crate::model::policy::{
-    AcceptLoss, Acceptance, BackupRule, BackupSource, Mode, OnSurvivors, Program, Selector,
+use crate::{
+    model::policy::{AcceptLoss, Acceptance, BackupRule, BackupSource, Mode, OnSurvivors, Program, Selector},
+    store::remote::{Address, seal::Recipients},
 };
 
 /// A value and the line that it stands on.
@@ -36,6 +37,12 @@ pub struct SettingsFile {
     pub accepts: Vec<Set<Acceptance>>,
     /// Where copies of snapshots go.
     pub remote: Option<Set<String>>,
+    /// Whether a copy follows each snapshot by itself.
+    pub remote_auto: Option<Set<bool>>,
+    /// The age keys that copies are encrypted for.
+    pub recipients: Option<Set<Vec<String>>>,
+    /// The file of the secret key, where it is on this host.
+    pub identity: Option<Set<PathBuf>>,
 }
 
 /// What is wrong with a file, and on which line.
@@ -46,12 +53,13 @@ pub struct Problem {
     pub what: String,
 }
 
-const TOP: &[&str] = &["policy", "backup", "remote", "accept"];
+const TOP: &[&str] = &["policy", "backup", "remote", "encryption", "accept"];
 const POLICY: &[&str] = &["max_backup_age", "on_survivors", "mode", "accept_loss"];
 const SELECTORS: &[&str] = &["service", "volume", "container"];
 const SOURCES: &[&str] =
     &["files", "restic", "borg", "kopia", "pgbackrest", "walg", "rclone", "object", "command"];
-const REMOTE: &[&str] = &["url"];
+const REMOTE: &[&str] = &["url", "auto"];
+const ENCRYPTION: &[&str] = &["recipients", "identity"];
 const ACCEPT: &[&str] = &["check", "target", "reason"];
 
 /// Reads a file's text. Relative globs start at the file's folder.
@@ -83,7 +91,8 @@ pub fn parse(path: &Path, text: &str) -> Result<SettingsFile, Problem> {
                     file.accepts.push(reader.accept(table)?);
                 }
             }
-            _ => file.remote = Some(reader.remote(value)?),
+            "encryption" => reader.encryption(value, &mut file)?,
+            _ => reader.remote(value, &mut file)?,
         }
     }
     Ok(file)
@@ -267,12 +276,40 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn remote(&self, value: &Value<'t>) -> Result<Set<String>, Problem> {
-        let entries = self.entries(self.table(value, "remote")?, "[remote]", REMOTE)?;
-        let Some((key, entry)) = entries.first() else {
+    fn remote(&self, value: &Value<'t>, file: &mut SettingsFile) -> Result<(), Problem> {
+        for (key, entry) in self.entries(self.table(value, "remote")?, "[remote]", REMOTE)? {
+            if key == "auto" {
+                let DeValue::Boolean(auto) = entry.get_ref() else {
+                    return Err(self.problem(entry, "auto is true or false"));
+                };
+                file.remote_auto = Some(self.set(entry, *auto));
+                continue;
+            }
+            let url = self.text(entry, key)?;
+            Address::parse(url).map_err(|error| self.problem(entry, error.to_string()))?;
+            file.remote = Some(self.set(entry, url.to_owned()));
+        }
+        if file.remote.is_none() {
             return Err(self.problem(value, "[remote] needs url"));
-        };
-        Ok(self.set(entry, self.text(entry, key)?.to_owned()))
+        }
+        Ok(())
+    }
+
+    fn encryption(&self, value: &Value<'t>, file: &mut SettingsFile) -> Result<(), Problem> {
+        for (key, entry) in self.entries(self.table(value, "encryption")?, "[encryption]", ENCRYPTION)? {
+            if key == "identity" {
+                file.identity = Some(self.set(entry, self.folder.join(self.text(entry, key)?)));
+                continue;
+            }
+            let DeValue::Array(array) = entry.get_ref() else {
+                return Err(self.problem(entry, "recipients must be a list: [\"age1…\"]"));
+            };
+            let keys = array.iter().map(|key| self.text(key, "a recipient").map(str::to_owned));
+            let keys = keys.collect::<Result<Vec<_>, _>>()?;
+            Recipients::parse(&keys).map_err(|error| self.problem(entry, error.to_string()))?;
+            file.recipients = Some(self.set(entry, keys));
+        }
+        Ok(())
     }
 }
 

@@ -24,6 +24,11 @@ kopia = true
 
 [remote]
 url = "s3://bucket/prefix"
+auto = false
+
+[encryption]
+recipients = ["age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"]
+identity = "keys/dbsafe.txt"
 
 [[accept]]
 check = "published-database-port"
@@ -45,6 +50,9 @@ reason = "development only"
     );
     assert_eq!(file.backups[1].value.source, BackupSource::Program(Program::Kopia { configuration: None }));
     assert_eq!(file.remote.map(|set| set.value), Some("s3://bucket/prefix".into()));
+    assert_eq!(file.remote_auto.map(|set| set.value), Some(false));
+    assert_eq!(file.recipients.map(|set| set.value.len()), Some(1));
+    assert_eq!(file.identity.map(|set| set.value), Some("/srv/shop/keys/dbsafe.txt".into()));
     assert_eq!(file.accepts[0].value.reason, "development only");
     assert_eq!(file.sha256.len(), 64);
     assert_eq!(read("").unwrap().backups, []);
@@ -59,7 +67,7 @@ fn what_is_wrong_is_told_with_its_line() {
         ("[policy]\nmodus = \"guard\"", 2, "[policy] has no key \"modus\"; did you mean mode?"),
         ("[policy]\nmax_backup_ag = \"24h\"", 2, "did you mean max_backup_age?"),
         ("[polcy]\nmode = \"guard\"", 1, "did you mean policy?"),
-        ("[zzzzzzzz]", 1, "it knows policy, backup, remote, accept"),
+        ("[zzzzzzzz]", 1, "it knows policy, backup, remote, encryption, accept"),
         ("policy = 1", 1, "policy must be a table"),
         ("[backup]\nservice = \"db\"", 1, "backup must be a list of tables, each written [[backup]]"),
         ("[[backup]]\nservice = \"db\"", 1, "needs one of files"),
@@ -70,6 +78,10 @@ fn what_is_wrong_is_told_with_its_line() {
         ("[[backup]]\nservice = \"db\"\nfiles = \"a[\"", 3, "files is no glob"),
         ("[[accept]]\ncheck = \"x\"", 1, "needs check, target and reason"),
         ("[remote]\n", 1, "[remote] needs url"),
+        ("[remote]\nurl = \"s3://KEY:SECRET@bucket\"", 2, "holds credentials"),
+        ("[remote]\nurl = \"bucket\"", 2, "no absolute path"),
+        ("[encryption]\nrecipients = \"age1x\"", 2, "recipients must be a list"),
+        ("[encryption]\nrecipients = [\"age1x\"]", 2, "is no age recipient"),
         ("\n\nmode =", 3, ""),
         ("[policy]\nmode = \"guard\"\nmode = \"disposable\"", 3, "duplicate key"),
     ] {

@@ -81,6 +81,13 @@ pub fn needs_trust(file: &SettingsFile) -> Vec<(String, usize)> {
     if let Some(remote) = &file.remote {
         keys.push((format!("remote = {:?}", remote.value), remote.line));
     }
+    if let Some(recipients) = &file.recipients {
+        // Whoever has the other key could read the data, and nobody else.
+        keys.push((format!("recipients = {:?}", recipients.value), recipients.line));
+    }
+    if let Some(identity) = &file.identity {
+        keys.push((format!("identity = {:?}", identity.value), identity.line));
+    }
     keys.sort_by_key(|(_, line)| *line);
     keys
 }
@@ -168,6 +175,26 @@ impl Settings {
         Ok(Some(self.projects.len() - 1))
     }
 
+    /// What the files say about copies off this host, the user's first; a project's file counts once trusted.
+    /// `DBSAFE_AGE_RECIPIENTS` and `DBSAFE_AGE_IDENTITY` win over both.
+    #[must_use]
+    pub fn off_host(&self, environment: &Environment) -> OffHost {
+        let project = self.project_here().filter(|project| project.trusted).map(|project| &project.file);
+        let files = || self.user.as_ref().into_iter().chain(project);
+        let by_variable = environment.text("DBSAFE_AGE_RECIPIENTS").map(|text| {
+            let keys = text.split([',', ' ', '\n']).filter(|key| !key.is_empty());
+            keys.map(str::to_owned).collect()
+        });
+        let recipients = || files().find_map(|file| Some(file.recipients.as_ref()?.value.clone()));
+        let identity = || files().find_map(|file| Some(file.identity.as_ref()?.value.clone()));
+        OffHost {
+            url: files().find_map(|file| Some(file.remote.as_ref()?.value.clone())),
+            auto: files().find_map(|file| Some(file.remote_auto.as_ref()?.value)).unwrap_or(true),
+            recipients: by_variable.or_else(recipients).unwrap_or_default(),
+            identity: environment.get("DBSAFE_AGE_IDENTITY").map(PathBuf::from).or_else(identity),
+        }
+    }
+
     /// The user's file, where there is one.
     #[must_use]
     pub fn user_file(&self) -> Option<&SettingsFile> {
@@ -179,6 +206,17 @@ impl Settings {
     pub fn project_here(&self) -> Option<&ProjectFile> {
         self.projects.get(self.here?)
     }
+}
+
+/// Where copies of snapshots go, and for whom.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OffHost {
+    pub url: Option<String>,
+    /// Whether a copy follows each snapshot by itself.
+    pub auto: bool,
+    /// Nobody: copies are not encrypted.
+    pub recipients: Vec<String>,
+    pub identity: Option<PathBuf>,
 }
 
 /// The user's file is for every project: a service there must say whose it is.

@@ -8,12 +8,12 @@ use std::{
 use serde::Deserialize;
 
 use super::{MANIFEST, SECRETS, Secrets, Store, StoreError, write_whole};
-use crate::model::manifest::{FORMAT_VERSION, Manifest, Verification, VerificationResult};
+use crate::model::manifest::{FORMAT_VERSION, Manifest, Verification};
 
 /// The latest verification, where there was one after the snapshot was made.
 const VERIFICATION: &str = "verification.json";
 /// A manifest is text about at most some thousand containers.
-const MAX_MANIFEST_BYTES: u64 = 64 << 20;
+pub(super) const MAX_MANIFEST_BYTES: u64 = 64 << 20;
 
 /// A whole snapshot in the store.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,11 +76,7 @@ impl Store {
                 .next()
                 .ok_or_else(|| StoreError::NotFound(prefix.to_owned()));
         }
-        let fits = |id: &str| {
-            !prefix.is_empty()
-                && (id.starts_with(prefix)
-                    || id.rsplit('-').next().is_some_and(|tail| tail.starts_with(prefix)))
-        };
+        let fits = |id: &str| id_fits(id, prefix);
         let mut found: Vec<Stored> =
             listing.snapshots.into_iter().filter(|stored| fits(&stored.manifest.id)).collect();
         let mut unreadable: Vec<Unreadable> =
@@ -118,7 +114,7 @@ impl Stored {
     /// Whether a restore or its checksums proved it, at the last look.
     #[must_use]
     pub fn is_proved(&self) -> bool {
-        self.manifest.verification.result == VerificationResult::Proved
+        self.manifest.is_proved()
     }
 
     /// The environment's values; empty where the snapshot came from another host.
@@ -140,57 +136,59 @@ impl Stored {
     /// Bytes of all artifacts.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.manifest.items.iter().flat_map(|item| &item.artifacts).map(|artifact| artifact.bytes).sum()
+        self.manifest.artifacts().map(|artifact| artifact.bytes).sum()
     }
 
-    /// What it is of, for people and for retention: identities where there are any, else names.
+    /// What it is of, for people and for retention.
     #[must_use]
     pub fn subjects(&self) -> Vec<String> {
-        let subject = |item: &crate::model::manifest::Item| match (&item.identity, &item.volume) {
-            (Some(identity), _) => identity.clone(),
-            (None, Some(volume)) => format!("volume {volume} {}", item.path),
-            (None, None) => format!("container {} {}", item.target.name, item.path),
-        };
-        let mut subjects: Vec<String> = self.manifest.items.iter().map(subject).collect();
-        subjects.sort();
-        subjects.dedup();
-        subjects
+        self.manifest.subjects()
     }
 }
 
+/// Whether a prefix means this snapshot: the beginning of its id, or of the part after the time.
+pub(super) fn id_fits(id: &str, prefix: &str) -> bool {
+    let tail = || id.rsplit('-').next().is_some_and(|tail| tail.starts_with(prefix));
+    !prefix.is_empty() && (id.starts_with(prefix) || tail())
+}
+
 fn read(folder: &Path, id: &str) -> Result<Stored, StoreError> {
-    #[derive(Deserialize)]
-    struct Head {
-        format_version: u64,
-    }
-    let unreadable = |cause: String| StoreError::Manifest { id: id.to_owned(), cause };
     let path = folder.join(MANIFEST);
     let size = fs::metadata(&path).map_err(StoreError::io("cannot read", &path))?.len();
     if size > MAX_MANIFEST_BYTES {
-        return Err(unreadable("it is too large".to_owned()));
+        return Err(StoreError::Manifest { id: id.to_owned(), cause: "it is too large".to_owned() });
     }
     let bytes = fs::read(&path).map_err(StoreError::io("cannot read", &path))?;
-    let head: Head = serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
-    if head.format_version > u64::from(FORMAT_VERSION) {
-        return Err(StoreError::Newer { id: id.to_owned(), version: head.format_version });
-    }
-    let mut manifest: Manifest =
-        serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
-    if manifest.id != id {
-        return Err(unreadable("it names another snapshot".to_owned()));
-    }
-    // File names come from a manifest that may have been elsewhere: none may lead out of the folder.
-    let named = manifest.items.iter().flat_map(|item| &item.artifacts);
-    if let Some(bad) = named
-        .into_iter()
-        .find(|artifact| artifact.file.contains(['/', '\\']) || artifact.file.starts_with('.'))
-    {
-        return Err(StoreError::BadName(bad.file.clone()));
-    }
+    let mut manifest = parse_manifest(&bytes, id)?;
     if let Ok(bytes) = fs::read(folder.join(VERIFICATION))
         && let Ok(verification) = serde_json::from_slice(&bytes)
     {
         manifest.verification = verification;
     }
     Ok(Stored::new(folder.to_owned(), manifest))
+}
+
+/// Reads a manifest, which may have been elsewhere: it must be of this snapshot, and name nothing outside of it.
+pub(super) fn parse_manifest(bytes: &[u8], id: &str) -> Result<Manifest, StoreError> {
+    #[derive(Deserialize)]
+    struct Head {
+        format_version: u64,
+    }
+    let unreadable = |cause: String| StoreError::Manifest { id: id.to_owned(), cause };
+    let head: Head = serde_json::from_slice(bytes).map_err(|error| unreadable(error.to_string()))?;
+    if head.format_version > u64::from(FORMAT_VERSION) {
+        return Err(StoreError::Newer { id: id.to_owned(), version: head.format_version });
+    }
+    let manifest: Manifest = serde_json::from_slice(bytes).map_err(|error| unreadable(error.to_string()))?;
+    if manifest.id != id {
+        return Err(unreadable("it names another snapshot".to_owned()));
+    }
+    // File names come from a manifest that may have been elsewhere: none may lead out of the folder.
+    let bad = manifest.artifacts().find(|artifact| {
+        artifact.file.contains(['/', '\\']) || artifact.file.starts_with('.') || artifact.file.is_empty()
+    });
+    match bad {
+        Some(bad) => Err(StoreError::BadName(bad.file.clone())),
+        None => Ok(manifest),
+    }
 }

@@ -48,7 +48,7 @@ fn told(stored: &Stored, status: CoverageStatus, detail: Option<String>, fault: 
     let restored = stored.is_proved() && verification.how == VerificationMethod::Restore;
     let tested_at = verification.at.filter(|_| restored);
     Coverage {
-        facts: Facts { fault, tested_at, ..Facts::default() },
+        facts: Facts { fault, tested_at, off_host: Some(stored.is_off_host()), ..Facts::default() },
         status,
         at: Some(stored.manifest.created),
         source: Some(format!("snapshot {}", stored.manifest.id)),

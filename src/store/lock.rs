@@ -13,16 +13,27 @@ pub struct Holder {
     _file: File,
 }
 
-/// Who holds it: beside the lock, as some platforms let nobody read a locked file.
-const HOLDER: &str = "lock.holder";
-
 impl Store {
     /// Takes the writers' lock, or says at once who has it. `purpose` is the command, for that message.
     ///
     /// # Errors
     /// Where another process has it, or the file cannot be created.
     pub fn lock(&self, purpose: &str, now: jiff::Timestamp) -> Result<Holder, StoreError> {
-        let path = self.home.join("lock");
+        self.lock_of("lock", purpose, now)
+    }
+
+    /// Takes another lock of the home folder, which only its own kind of work waits for.
+    ///
+    /// # Errors
+    /// As `lock`.
+    pub(super) fn lock_of(
+        &self,
+        name: &str,
+        purpose: &str,
+        now: jiff::Timestamp,
+    ) -> Result<Holder, StoreError> {
+        let path = self.home.join(name);
+        let holder_name = format!("{name}.holder");
         let mut options = fs::OpenOptions::new();
         options.create(true).truncate(false).write(true);
         #[cfg(unix)]
@@ -30,18 +41,21 @@ impl Store {
         let file = options.open(&path).map_err(StoreError::io("cannot open", &path))?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { holder: holder(&self.home) }),
+            Err(TryLockError::WouldBlock) => {
+                return Err(StoreError::Locked { holder: holder(&self.home.join(&holder_name)) });
+            }
             Err(TryLockError::Error(cause)) => return Err(StoreError::io("cannot lock", &path)(cause)),
         }
         let words =
             format!("process {}, {purpose}, since {}", std::process::id(), now.strftime("%H:%M:%S UTC"));
-        super::write_whole(&self.home, HOLDER, words.as_bytes())?;
+        super::write_whole(&self.home, &holder_name, words.as_bytes())?;
         Ok(Holder { _file: file })
     }
 }
 
-fn holder(home: &Path) -> String {
-    match fs::read_to_string(home.join(HOLDER)) {
+/// Who holds it: beside the lock, as some platforms let nobody read a locked file.
+fn holder(path: &Path) -> String {
+    match fs::read_to_string(path) {
         Ok(words) if !words.is_empty() => words,
         Ok(_) | Err(_) => "another dbsafe".to_owned(),
     }

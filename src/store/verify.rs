@@ -1,6 +1,10 @@
 //! Reads every artifact back: sizes and checksums.
 
-use std::{fs::File, io::Read as _};
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::Path,
+};
 
 use sha2::{Digest as _, Sha256};
 
@@ -36,24 +40,28 @@ pub fn fault_of(
     artifact: &Artifact,
     progress: &mut dyn FnMut(u64),
 ) -> Option<String> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
+    let (bytes, sha256) = match digest_of(path, progress) {
+        Ok(digest) => digest,
         Err(error) => return Some(error.to_string()),
     };
+    if bytes != artifact.bytes {
+        return Some(format!("it has {bytes} bytes and not {}", artifact.bytes));
+    }
+    (sha256 != artifact.sha256).then(|| "its checksum differs: it was changed".to_owned())
+}
+
+/// A file's size and SHA-256. Blocks.
+pub(super) fn digest_of(path: &Path, progress: &mut dyn FnMut(u64)) -> io::Result<(u64, String)> {
+    let mut file = File::open(path)?;
     let (mut hash, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; CHUNK_BYTES]);
     loop {
-        match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => {
+        match file.read(&mut buffer)? {
+            0 => return Ok((bytes, hex(&hash.finalize()))),
+            count => {
                 hash.update(&buffer[..count]);
                 bytes += count as u64;
                 progress(count as u64);
             }
-            Err(error) => return Some(error.to_string()),
         }
     }
-    if bytes != artifact.bytes {
-        return Some(format!("it has {bytes} bytes and not {}", artifact.bytes));
-    }
-    (hex(&hash.finalize()) != artifact.sha256).then(|| "its checksum differs: it was changed".to_owned())
 }

@@ -221,7 +221,7 @@ impl Drop for SnapshotWriter {
 }
 
 /// Whether a name stays in its folder and needs no quoting in `SHA256SUMS`.
-fn is_plain_name(name: &str) -> bool {
+pub(super) fn is_plain_name(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     !name.is_empty() && name.len() < 200 && !name.starts_with('.') && name.chars().all(plain)
 }

@@ -37,6 +37,14 @@ impl<'a> Home<'a> {
         self.engine.docker_in(folder, &[&["dbsafe"], arguments].concat(), &[("DBSAFE_HOME", home)])
     }
 
+    /// As `run`, with more variables.
+    pub(crate) fn run_with(&self, arguments: &[&str], environment: &[(&str, String)]) -> Ran {
+        let home = self.path().to_str().unwrap();
+        let mut all = vec![("DBSAFE_HOME", home)];
+        all.extend(environment.iter().map(|(name, value)| (*name, value.as_str())));
+        self.engine.docker_in(self.path(), &[&["dbsafe"], arguments].concat(), &all)
+    }
+
     pub(crate) fn snapshots(&self) -> Vec<PathBuf> {
         let Ok(entries) = fs::read_dir(self.path().join("snapshots")) else { return Vec::new() };
         entries.map(|entry| entry.unwrap().path()).collect()

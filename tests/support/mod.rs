@@ -3,6 +3,7 @@
 #![cfg_attr(all(), allow(dead_code, clippy::unwrap_used, reason = "every test binary uses its own part"))]
 
 pub(crate) mod api;
+pub(crate) mod cloud;
 pub(crate) mod home;
 pub(crate) mod proxy;
 pub(crate) mod servers;
@@ -352,6 +353,13 @@ fn keeps_the_scene() -> bool {
 pub(crate) struct Container<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) name: String,
+}
+
+impl<'a> Container<'a> {
+    /// A name for a container that a command will make; it is removed as the others are.
+    pub(crate) fn to_come(engine: &'a Engine) -> Self {
+        Self { engine, name: unique("c") }
+    }
 }
 
 impl Drop for Container<'_> {

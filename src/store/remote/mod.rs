@@ -4,9 +4,17 @@
 //! is a leftover. There is no index that could be lost, as each listing reads the objects themselves.
 
 pub mod address;
+mod catalogue;
 mod connect;
 mod error;
 mod profile;
+mod pull;
+mod push;
+mod record;
+pub mod seal;
+#[cfg(test)]
+mod suite;
+mod upload;
 
 use std::{ops::Range, sync::Arc};
 
@@ -16,15 +24,18 @@ use jiff::Timestamp;
 use object_store::{ObjectStore, ObjectStoreExt as _, multipart::MultipartStore, path::Path};
 
 pub use address::Address;
+pub use catalogue::{Leftover, RemoteFile, RemoteListing, RemoteSnapshot};
 pub use connect::Surroundings;
 pub use error::RemoteError;
+pub use push::Pushed;
+pub use record::{Attempt, Copied};
+pub use upload::Told;
 
 /// A bucket's prefix, or a folder. Cheap to clone.
 #[derive(Clone)]
 pub struct Remote {
     store: Arc<dyn ObjectStore>,
     /// Uploads in parts that a later process can go on with; a folder has none.
-    #[expect(dead_code, reason = "uploads follow")]
     parts: Option<Arc<dyn MultipartStore>>,
     address: Address,
     shown: String,
@@ -59,6 +70,22 @@ impl Remote {
     #[must_use]
     pub fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// Whether it is a folder on the disk that holds this path: losing the one would lose the other.
+    #[must_use]
+    pub fn is_beside(&self, path: &std::path::Path) -> bool {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt as _;
+            let device = |path: &std::path::Path| path.metadata().ok().map(|metadata| metadata.dev());
+            self.address.folder().is_some_and(|folder| device(folder) == device(path))
+        }
+        #[cfg(not(unix))]
+        {
+            let _ = path;
+            false
+        }
     }
 
     /// Every object under a prefix of names, in no order. Empty: all.
