@@ -8,6 +8,7 @@ use crate::commands::{
     backups::BackupsArgs,
     config::ConfigArgs,
     doctor::DoctorArgs,
+    drill::DrillArgs,
     explain::ExplainArgs,
     hooks::HooksArgs,
     journal::JournalArgs,
@@ -20,6 +21,7 @@ use crate::commands::{
 };
 use crate::commands::{
     restore::{RestoreArgs, UndoArgs},
+    schedule::ScheduleArgs,
     snapshot::SnapshotArgs,
     snapshots::SnapshotsArgs,
 };
@@ -76,6 +78,8 @@ pub enum OwnCommand {
     Undo(UndoArgs),
     Recover(RecoverArgs),
     Migrate(MigrateArgs),
+    Schedule(ScheduleArgs),
+    Drill(DrillArgs),
     Allow(AllowArgs),
     Protect(ProtectArgs),
     Unprotect(UnprotectArgs),

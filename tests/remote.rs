@@ -153,6 +153,23 @@ fn a_killed_push_goes_on_and_a_bucket_that_lies_is_found_out() {
 }
 
 #[test]
+fn both_stores_pass_the_suite_of_every_remote() {
+    let cloud = Cloud::start();
+    let ran = Command::new(env!("CARGO"))
+        .args(["test", "--lib", "--", "remote::suite"])
+        .envs(cloud.environment())
+        .env("DBSAFE_TEST_REMOTES", "s3://bucket/suite gs://bucket/suite")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(
+        ran.status.success() && said.contains("4 passed"),
+        "{said}{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+}
+
+#[test]
 fn an_encrypted_copy_follows_a_snapshot_by_itself_and_comes_back_with_its_key_only() {
     let (engine, cloud, container) = (Engine::usual(), Cloud::start(), postgres());
     let before = rows(&container.name);

@@ -224,7 +224,7 @@ fn read_full(reader: &mut impl io::Read, buffer: &mut [u8]) -> io::Result<usize>
     Ok(filled)
 }
 
-/// Puts a file of ours into a folder of a container, as a tar of one entry.
+/// Puts a file of ours into a folder of a container, for its owner alone.
 ///
 /// # Errors
 /// Where the file is not readable, the folder is not there, or the engine refuses.
@@ -232,18 +232,41 @@ pub async fn put_file(place: &Place, file: &Path, name: &str, owner: (u64, u64))
     let unreadable = |cause| CopyError::Read { path: file.to_owned(), cause };
     let source = File::open(file).map_err(unreadable)?;
     let size = source.metadata().map_err(unreadable)?.len();
+    put(place, source, Entry { name, size, owner, mode: 0o600 }).await
+}
+
+/// A file as it shall be in a container.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry<'a> {
+    pub(super) name: &'a str,
+    pub(super) size: u64,
+    pub(super) owner: (u64, u64),
+    pub(super) mode: u32,
+}
+
+/// Puts a content into a folder of a container, as a tar of one entry.
+///
+/// # Errors
+/// Where the name is none, the folder is not there, or the engine refuses.
+pub(super) async fn put(
+    place: &Place,
+    content: impl io::Read + Send + 'static,
+    entry: Entry<'_>,
+) -> Result<(), CopyError> {
     let mut header = tar::Header::new_gnu();
-    header.set_path(name).map_err(unreadable)?;
+    let unnamed = |cause| CopyError::Read { path: entry.name.into(), cause };
+    header.set_path(entry.name).map_err(unnamed)?;
+    let size = entry.size;
     header.set_size(size);
-    header.set_mode(0o600);
-    header.set_uid(owner.0);
-    header.set_gid(owner.1);
+    header.set_mode(entry.mode);
+    header.set_uid(entry.owner.0);
+    header.set_gid(entry.owner.1);
     header.set_cksum();
     let (sender, receiver) = mpsc::channel::<io::Result<Bytes>>(CHUNKS);
     tokio::task::spawn_blocking(move || {
         let padding = usize::try_from(size.next_multiple_of(512) - size).unwrap_or_default();
         let tail = vec![0; padding + 1024];
-        let mut whole = io::Cursor::new(header.as_bytes().to_vec()).chain(source.take(size)).chain(&*tail);
+        let mut whole = io::Cursor::new(header.as_bytes().to_vec()).chain(content.take(size)).chain(&*tail);
         loop {
             let mut chunk = vec![0; CHUNK_BYTES];
             let chunk =

@@ -171,6 +171,8 @@ fn finished(status: i64, stderr: &[u8]) -> Result<Told, SnapshotError> {
 
 fn complaint(stderr: &[u8], status: i64) -> SnapshotError {
     let told = parse_told(&String::from_utf8_lossy(stderr));
-    let said = told.complaints.last().cloned();
+    // The error comes first, and after it what it is about.
+    let is_error = |line: &&String| line.to_ascii_lowercase().contains("error");
+    let said = told.complaints.iter().find(is_error).or(told.complaints.last()).cloned();
     SnapshotError::Dump(said.unwrap_or_else(|| format!("the dumper ended with status {status}")))
 }

@@ -1,8 +1,11 @@
 //! What changes anything: snapshots, restores, handing over to docker. Only this part of the program acts.
 
+mod content;
 pub mod copy;
+pub mod drill;
 mod dump;
 pub mod events;
+mod fresh;
 pub mod handover;
 pub mod keeper;
 mod layer;
@@ -17,5 +20,6 @@ mod resume;
 pub mod snapshot;
 pub mod swap;
 pub mod targets;
+pub mod timer;
 pub mod undo;
 pub mod verify;

@@ -392,7 +392,7 @@ impl Scratch {
                 arguments: arguments(recipe, subject.secrets),
             };
             subject.progress.stage(&format!("waiting for {name} {on}"), None);
-            if let Some(cause) = self.wait_until_ready(&server, how).await {
+            if let Some(cause) = wait_until_ready(&self.engine, &server, how).await {
                 return Ok(Proof::Unknown(format!("{name} does not come up {on}: {cause}")));
             }
             subject.progress.stage(&format!("comparing {name}"), None);
@@ -446,64 +446,11 @@ impl Scratch {
         Ok(String::from_utf8_lossy(&answer.stdout).into_owned())
     }
 
-    /// Waits; `None` when it is ready, else why it never will be.
-    async fn wait_until_ready(&self, server: &Server, how: &Recipe) -> Option<String> {
-        let deadline = tokio::time::Instant::now() + READY_LIMIT;
-        let mut refusals = 0;
-        loop {
-            let asked =
-                self.engine.exec(&self.container, server.exec(how.ready, &[]), QUESTION_LIMIT, 1 << 16).await;
-            match asked {
-                Ok(answer) if answer.succeeded() => return None,
-                Ok(answer) => {
-                    let said = String::from_utf8_lossy(&answer.stderr);
-                    let is_refusal = |line: &&str| REFUSALS.iter().any(|words| line.contains(words));
-                    let refusal = said.lines().find(is_refusal).filter(|line| !line.contains(NOT_YET));
-                    refusals += u32::from(refusal.is_some());
-                    if let Some(refusal) = refusal.filter(|_| refusals >= PATIENCE) {
-                        return Some(format!("it lets nobody in: {}", refusal.trim()));
-                    }
-                }
-                Err(_) => {}
-            }
-            match self.engine.container(&self.container).await {
-                Ok(Some(container)) if container.state.has_processes() => {}
-                Ok(_) => return Some(self.end().await),
-                Err(error) => return Some(error.to_string()),
-            }
-            if tokio::time::Instant::now() > deadline {
-                return Some("it was not ready in time".to_owned());
-            }
-            tokio::time::sleep(READY_EVERY).await;
-        }
-    }
-
-    /// How it ended, and its last words.
-    async fn end(&self) -> String {
-        let status = match self.engine.inspect_raw(&self.container).await {
-            Ok(raw) => raw["State"]["ExitCode"].to_string(),
-            Err(error) => return error.to_string(),
-        };
-        let words = self.engine.last_words(&self.container).await;
-        let separator = if words.is_empty() { "" } else { ": " };
-        format!("it ended with status {status}{separator}{words}")
-    }
-
     /// Runs the checker that is its command, and reads what it says.
     async fn check_offline(&self, name: &str) -> Result<Proof, SnapshotError> {
-        self.engine.start(&self.container).await?;
-        let deadline = tokio::time::Instant::now() + READY_LIMIT;
-        loop {
-            match self.engine.container(&self.container).await? {
-                Some(container) if container.state.has_processes() => {}
-                _ => break,
-            }
-            if tokio::time::Instant::now() > deadline {
-                return Ok(Proof::Unknown(format!("checking {name} took too long")));
-            }
-            tokio::time::sleep(READY_EVERY).await;
-        }
-        let said = self.engine.last_words(&self.container).await;
+        let Some(said) = run_to_the_end(&self.engine, &self.container).await? else {
+            return Ok(Proof::Unknown(format!("checking {name} took too long")));
+        };
         Ok(match said.as_str() {
             "[\"OK\"]" => Proof::Restored(format!("{name}: integrity_check says ok")),
             "[\"NONE\"]" => Proof::Read(format!("{name}: its image has nothing to check SQLite with")),
@@ -520,7 +467,10 @@ impl Scratch {
         }
         let running = self.engine.container(&self.container).await?;
         if !running.is_some_and(|container| container.state.has_processes()) {
-            return Err(SnapshotError::NotProved(format!("{name} does not stay up: {}", self.end().await)));
+            return Err(SnapshotError::NotProved(format!(
+                "{name} does not stay up: {}",
+                end(&self.engine, &self.container).await
+            )));
         }
         let server =
             Server { container: self.container.clone(), data: String::new(), arguments: String::new() };
@@ -540,6 +490,76 @@ impl Scratch {
             let _ = self.engine.remove_volume(volume).await;
         }
     }
+}
+
+/// What the sentence begins with that says how a server ended.
+pub(super) const ENDED: &str = "it ended with status";
+
+/// Waits; `None` when it is ready, else why it never will be.
+pub(super) async fn wait_until_ready(engine: &Engine, server: &Server, how: &Recipe) -> Option<String> {
+    let deadline = tokio::time::Instant::now() + READY_LIMIT;
+    let mut refusals = 0;
+    loop {
+        let asked =
+            engine.exec(&server.container, server.exec(how.ready, &[]), QUESTION_LIMIT, 1 << 16).await;
+        match asked {
+            Ok(answer) if answer.succeeded() => return None,
+            Ok(answer) => {
+                let said = String::from_utf8_lossy(&answer.stderr);
+                let is_refusal = |line: &&str| REFUSALS.iter().any(|words| line.contains(words));
+                let refusal = said.lines().find(is_refusal).filter(|line| !line.contains(NOT_YET));
+                refusals += u32::from(refusal.is_some());
+                if let Some(refusal) = refusal.filter(|_| refusals >= PATIENCE) {
+                    return Some(format!("it lets nobody in: {}", refusal.trim()));
+                }
+            }
+            Err(_) => {}
+        }
+        match engine.container(&server.container).await {
+            Ok(Some(container)) if container.state.has_processes() => {}
+            Ok(_) => return Some(end(engine, &server.container).await),
+            Err(error) => return Some(error.to_string()),
+        }
+        if tokio::time::Instant::now() > deadline {
+            return Some("it was not ready in time".to_owned());
+        }
+        tokio::time::sleep(READY_EVERY).await;
+    }
+}
+
+/// How a container ended, and its last words.
+async fn end(engine: &Engine, container: &str) -> String {
+    let status = match engine.inspect_raw(container).await {
+        Ok(raw) => raw["State"]["ExitCode"].to_string(),
+        Err(error) => return error.to_string(),
+    };
+    let words = engine.last_words(container).await;
+    let separator = if words.is_empty() { "" } else { ": " };
+    format!("{ENDED} {status}{separator}{words}")
+}
+
+/// Starts a container and waits for its end; what it said, and `None` where it takes too long.
+pub(super) async fn run_to_the_end(
+    engine: &Engine,
+    container: &str,
+) -> Result<Option<String>, SnapshotError> {
+    engine.start(container).await?;
+    let deadline = tokio::time::Instant::now() + READY_LIMIT;
+    loop {
+        match engine.container(container).await? {
+            Some(container) if container.state.has_processes() => {}
+            _ => return Ok(Some(engine.last_words(container).await)),
+        }
+        if tokio::time::Instant::now() > deadline {
+            return Ok(None);
+        }
+        tokio::time::sleep(READY_EVERY).await;
+    }
+}
+
+/// Removes everything that this run made on the engine and has not removed.
+pub async fn sweep(engine: &Engine) {
+    sweep_run(engine, run_token()).await;
 }
 
 /// The copy of a volume.
@@ -620,7 +640,11 @@ fn mount_points(manifest: &Manifest, container: &str) -> Vec<String> {
 }
 
 /// Counts everything in a server.
-async fn fingerprint(engine: &Engine, server: &Server, how: &Recipe) -> Result<Fingerprint, SnapshotError> {
+pub(super) async fn fingerprint(
+    engine: &Engine,
+    server: &Server,
+    how: &Recipe,
+) -> Result<Fingerprint, SnapshotError> {
     let databases = match how.databases {
         Some(script) => dump::databases(engine, server, script).await?,
         None => vec![String::new()],
@@ -635,7 +659,7 @@ async fn fingerprint(engine: &Engine, server: &Server, how: &Recipe) -> Result<F
 }
 
 /// The command line as it was, which may hold a password.
-fn arguments(recipe: &ContainerRecipe, secrets: &Secrets) -> String {
+pub(super) fn arguments(recipe: &ContainerRecipe, secrets: &Secrets) -> String {
     let empty = BTreeMap::new();
     let config = secrets.get(&recipe.id).map_or(&empty, |secret| &secret.config);
     let words = ["Entrypoint", "Cmd"].into_iter().filter_map(|part| config.get(part)?.as_array());

@@ -6,8 +6,8 @@ use clap::Parser as _;
 
 use super::{
     app::{App, Failure},
-    audit, backups, check, completion, config, doctor, explain, guard, hints, hooks, journal, lint, man,
-    migrate, protect, recover, restore, shell_init, snapshot, snapshots,
+    audit, backups, check, completion, config, doctor, drill, explain, guard, hints, hooks, journal, lint,
+    man, migrate, protect, recover, restore, schedule, shell_init, snapshot, snapshots,
 };
 use crate::{
     act::keeper,
@@ -129,6 +129,10 @@ async fn run_command(
                 OwnCommand::Recover(arguments) => {
                     recover::run(&app()?, &arguments, &mut std::io::stdout()).await
                 }
+                OwnCommand::Schedule(arguments) => {
+                    schedule::run(&app()?, &arguments, &mut std::io::stdout()).await
+                }
+                OwnCommand::Drill(arguments) => drill::run(&app()?, &arguments, &mut std::io::stdout()).await,
                 OwnCommand::Allow(arguments) => {
                     let door = ["guard", "--"].map(str::to_owned).into_iter().chain(arguments.command);
                     let (globals, door) = through_the_door(globals.clone(), door.collect())?;

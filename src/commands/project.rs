@@ -37,9 +37,14 @@ impl Project {
         }
     }
 
+    /// The project of another folder, and of another time's environment.
+    pub(super) fn of(name: Option<String>, folder: &Path) -> Self {
+        Self { name, folders: folder.ancestors().map(Path::to_owned).collect() }
+    }
+
     #[cfg(test)]
     pub(super) fn of_folder(folder: &str) -> Self {
-        Self { name: None, folders: Path::new(folder).ancestors().map(Path::to_owned).collect() }
+        Self::of(None, Path::new(folder))
     }
 
     pub(super) fn has(&self, labels: &Labels) -> bool {

@@ -21,9 +21,10 @@ use crate::{
     inspect::{self, Depth},
     model::{
         journal::Event,
-        manifest::{EngineHost, VerificationMethod, VerificationResult},
+        manifest::{EngineHost, VerificationMethod},
     },
     report::words::size,
+    store::{Store, Stored},
     ui::clean,
 };
 
@@ -56,23 +57,45 @@ pub async fn snapshot(app: &App, arguments: &SnapshotArgs, out: &mut dyn Write) 
         app.ui.say("nothing is at risk");
         return Ok(Exit::Done);
     }
-    let plan = targets::plan_for(&app.engine, &targets)
+    let stored = take(app, &store, &targets, Vec::new(), arguments.checksum).await?;
+    let verification = &stored.manifest.verification;
+    line(out, &format!("{}  {}", stored.manifest.id, size(stored.bytes())))?;
+    let word = if stored.is_proved() { "proved" } else { "could not be verified" };
+    line(out, &format!("  {word}: {}", clean(&verification.detail)))?;
+    Ok(Exit::Done)
+}
+
+/// Takes a snapshot of these, and notes it in the journal. `command` is docker's arguments, where it is not
+/// `snapshot` by itself.
+///
+/// # Errors
+/// As `snapshot`.
+pub(super) async fn take(
+    app: &App,
+    store: &Store,
+    targets: &[Target],
+    command: Vec<String>,
+    checksum: bool,
+) -> Result<Stored, Failure> {
+    let plan = targets::plan_for(&app.engine, targets)
         .await
         .map_err(|error| save::not_saved("no snapshot was taken", &error))?;
     let evidence = inspect::inspect(&app.engine, &plan, Depth::Copied).await;
     let engine = app.engine_ref().await;
+    let words =
+        if command.is_empty() { ["dbsafe", "snapshot"].map(str::to_owned).into() } else { command.clone() };
     let request = snapshot::Request {
         engine: &app.engine,
-        store: &store,
+        store,
         host: EngineHost { host: engine.host, version: engine.version },
-        command: Vec::new(),
-        purpose: "docker dbsafe snapshot".to_owned(),
+        command,
+        purpose: format!("docker {}", words.join(" ")),
         plan: &plan,
         evidence: &evidence,
         mode: Mode::Freeze,
         dumps: true,
         kept_until: None,
-        verify: if arguments.checksum { VerificationMethod::Checksum } else { VerificationMethod::Restore },
+        verify: if checksum { VerificationMethod::Checksum } else { VerificationMethod::Restore },
         progress: save::progress(),
         cancellation: &app.cancellation,
         now: Timestamp::now,
@@ -85,16 +108,10 @@ pub async fn snapshot(app: &App, arguments: &SnapshotArgs, out: &mut dyn Write) 
             save::not_saved("no snapshot was taken", &failed.error)
         })?;
     let stored = taken.leave();
-    let words = ["dbsafe", "snapshot"].map(str::to_owned);
     let names = stored.manifest.items.iter().map(|item| item.target.name.clone()).collect();
     app.journal(Event::Snapshot, &words, names, &stored.manifest.id);
-    let verification = &stored.manifest.verification;
-    line(out, &format!("{}  {}", stored.manifest.id, size(stored.bytes())))?;
-    let proved = verification.result == VerificationResult::Proved;
-    let word = if proved { "proved" } else { "could not be verified" };
-    line(out, &format!("  {word}: {}", clean(&verification.detail)))?;
-    remote::after_snapshot(app, &store, &stored).await;
-    Ok(Exit::Done)
+    remote::after_snapshot(app, store, &stored).await;
+    Ok(stored)
 }
 
 /// The containers with data that their removal would destroy.

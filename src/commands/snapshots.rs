@@ -241,7 +241,7 @@ pub(super) fn print_json(out: &mut dyn Write, value: &impl serde::Serialize) -> 
     write(out, &format!("{json}\n"))
 }
 
-fn candidate(stored: &Stored) -> Candidate {
+pub(super) fn candidate(stored: &Stored) -> Candidate {
     Candidate {
         id: stored.manifest.id.clone(),
         created: stored.manifest.created,

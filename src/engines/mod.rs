@@ -13,6 +13,7 @@ pub mod recipe;
 pub mod recognise;
 pub mod redis;
 mod redis_snapshot;
+pub mod reload;
 pub mod sqlite;
 mod sqlite_snapshot;
 mod table;

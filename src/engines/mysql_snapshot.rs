@@ -77,6 +77,25 @@ const LOAD: &str = connect!(
 "#
 );
 
+pub(super) const RELOAD: &str = connect!(
+    r#"
+if [ -n "$DBSAFE_DATABASE" ]; then
+  name=$(printf %s "$DBSAFE_DATABASE" | sed 's/`/``/g')
+  ask -e "drop database if exists \`$name\`; create database \`$name\`" || exit 3
+  set -- --database="$DBSAFE_DATABASE"
+else set --; fi
+"$client" "$user" --connect-timeout=5 --default-character-set=utf8mb4 "$@" <"$DBSAFE_FILE" >/dev/null && echo '["E"]' >&2
+"#
+);
+
+pub(super) const RELOAD_GLOBALS: &str = connect!(
+    r#"
+"$client" "$user" --connect-timeout=5 --default-character-set=utf8mb4 --force <"$DBSAFE_FILE" >/dev/null 2>&1; echo '["E"]' >&2
+"#
+);
+
+pub(super) const VERSION: &str = connect!("ask -e 'select version()'\n");
+
 /// How MySQL and MariaDB are saved.
 pub(super) static RECIPE: Recipe = Recipe {
     databases: None,
@@ -100,6 +119,7 @@ pub(super) static RECIPE: Recipe = Recipe {
     }),
     hold: None,
     ready: READY,
+    version: VERSION,
     check: Some(CHECK),
     load: Some(LOAD),
 };

@@ -74,6 +74,65 @@ pg_restore -w --exit-on-error --no-owner --no-acl -d "$DBSAFE_DATABASE" "$DBSAFE
 "#
 );
 
+/// A database that is there is made anew, from the template that nobody writes to. `faults` reads what psql complains
+/// of, and tells the first thing that is wrong with the dump: not a role that a dump of one database does not carry,
+/// nor what was to be dropped and is not there.
+macro_rules! reload {
+    ($script:expr) => {
+        connect!(concat!(
+            r#"
+export PGOPTIONS="$PGOPTIONS -c lc_messages=C"
+anew() {
+  printf '%s\n' 'drop database if exists :"name";' 'create database :"name" template template0;' |
+    PGDATABASE=template1 psql -Xq -w -v ON_ERROR_STOP=1 -v name="$1" -f - >/dev/null
+}
+load() { { PGDATABASE="$1" psql -Xqb -w -f "$DBSAFE_FILE" >/dev/null; status=$?; [ $status = 0 ] || echo "psql: error: it ended with status $status"; } 2>&1 | faults; }
+faults() {
+  worst= pending=
+  settle() { [ -n "$worst" ] || worst=$pending; pending=; }
+  while IFS= read -r line; do
+    case "$line" in
+      *'STATEMENT:  DROP '*|*'STATEMENT:  ALTER '*' DROP '*) case "$pending" in *' does not exist') pending=;; esac;;
+      *'ERROR:  role "'*'" does not exist'|*'ERROR:  role "'*'" already exists') ;;
+      *'ERROR:  '*|*'FATAL:  '*|*'PANIC:  '*|*'psql: error'*|*'invalid command'*) settle; pending=${line#psql:*: };;
+    esac
+  done
+  settle
+  [ -z "$worst" ] || { printf '%s\n' "$worst" >&2; return 1; }
+}
+"#,
+            $script
+        ))
+    };
+}
+
+pub(super) const RELOAD_CUSTOM: &str = reload!(
+    r#"
+anew "$DBSAFE_DATABASE" || exit 3
+pg_restore -w --exit-on-error --no-owner --no-acl -d "$DBSAFE_DATABASE" "$DBSAFE_FILE" && echo '["E"]' >&2
+"#
+);
+
+pub(super) const RELOAD_PLAIN: &str = reload!(
+    r#"
+anew "$DBSAFE_DATABASE" && load "$DBSAFE_DATABASE" && echo '["E"]' >&2
+"#
+);
+
+pub(super) const RELOAD_CLUSTER: &str = reload!(
+    r#"
+echo 'select datname from pg_database where not datistemplate' | PGDATABASE=template1 psql -XAtq -w -f - |
+while IFS= read -r name; do
+  echo 'drop database :"name";' | PGDATABASE=template1 psql -Xq -w -v ON_ERROR_STOP=1 -v name="$name" -f - || exit 3
+done
+anew postgres && load postgres && echo '["E"]' >&2
+"#
+);
+
+pub(super) const RELOAD_GLOBALS: &str = reload!("load postgres && echo '[\"E\"]' >&2\n");
+
+pub(super) const VERSION: &str = connect!("echo 'show server_version' | ask postgres\n");
+
 /// How PostgreSQL is saved.
 pub(super) static RECIPE: Recipe = Recipe {
     databases: Some(DATABASES),
@@ -97,6 +156,7 @@ pub(super) static RECIPE: Recipe = Recipe {
     }),
     hold: None,
     ready: READY,
+    version: VERSION,
     check: None,
     load: Some(LOAD),
 };

@@ -24,6 +24,8 @@ pub struct Recipe {
     pub hold: Option<(&'static str, &'static str)>,
     /// Succeeds when the server serves.
     pub ready: &'static str,
+    /// Prints the server's version.
+    pub version: &'static str,
     /// Reads everything, and prints what is wrong.
     pub check: Option<&'static str>,
     /// Loads a dump, from the file `DBSAFE_FILE`, into the database `DBSAFE_DATABASE`, which it creates.

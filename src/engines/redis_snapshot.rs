@@ -73,6 +73,11 @@ exit 0
 
 const READY: &str = connect!(r#"[ "$(ask PING)" = PONG ]"#);
 
+const VERSION: &str = connect!(
+    r#"ask INFO server | tr -d '\r' | sed -n 's/^\(redis\|valkey\)_version:\(.*\)/\2/p' | tail -n 1
+"#
+);
+
 /// How Redis and its kin are saved.
 pub(super) static RECIPE: Recipe = Recipe {
     databases: None,
@@ -89,6 +94,7 @@ pub(super) static RECIPE: Recipe = Recipe {
     globals: None,
     hold: Some((HOLD, RELEASE)),
     ready: READY,
+    version: VERSION,
     check: None,
     load: None,
 };

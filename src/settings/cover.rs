@@ -67,7 +67,7 @@ fn snapshots(app: &App) -> Arc<Vec<Stored>> {
 
 /// One place to look into for one body of data.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Look {
+pub(super) enum Look {
     Files {
         glob: String,
         base: PathBuf,
@@ -149,7 +149,7 @@ impl Settings {
     }
 
     /// Where backups of one body of data may be.
-    fn looks(&self, plan: &Plan, evidence: &[Evidence], index: usize) -> Vec<Look> {
+    pub(super) fn looks(&self, plan: &Plan, evidence: &[Evidence], index: usize) -> Vec<Look> {
         let seen = &evidence[index];
         if seen.presence != Presence::Found || seen.engine.is_none() {
             return Vec::new();

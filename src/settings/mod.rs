@@ -5,6 +5,7 @@
 
 mod accept;
 pub mod age;
+mod candidates;
 mod cover;
 pub mod file;
 mod holder;

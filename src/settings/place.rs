@@ -33,8 +33,13 @@ pub fn user_file(environment: &Environment) -> Option<(PathBuf, bool)> {
     if let Some(path) = environment.get("DBSAFE_CONFIG") {
         return Some((path.into(), true));
     }
-    let folder = platform_folder(environment, "XDG_CONFIG_HOME", ".config", "APPDATA")?;
-    Some((folder.join(US).join("config.toml"), false))
+    Some((configuration(environment)?.join(US).join("config.toml"), false))
+}
+
+/// The platform's folder of a user's configuration.
+#[must_use]
+pub fn configuration(environment: &Environment) -> Option<PathBuf> {
+    platform_folder(environment, "XDG_CONFIG_HOME", ".config", "APPDATA")
 }
 
 fn platform_folder(environment: &Environment, xdg: &str, below_home: &str, windows: &str) -> Option<PathBuf> {

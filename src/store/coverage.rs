@@ -42,6 +42,18 @@ pub fn coverage(
     stale
 }
 
+/// The newest snapshot of one body of data, whatever its state; `None` where there is none.
+#[must_use]
+pub fn newest_of<'a>(
+    snapshots: &'a [Stored],
+    seen: &Evidence,
+    volume_created: Option<&str>,
+) -> Option<&'a Stored> {
+    let of =
+        |stored: &&Stored| stored.manifest.items.iter().any(|item| is_of(stored, item, seen, volume_created));
+    snapshots.iter().find(of)
+}
+
 fn told(stored: &Stored, status: CoverageStatus, detail: Option<String>, fault: Option<Fault>) -> Coverage {
     // A snapshot counts only once it was proved, and what proves a copy by its sums alone is no restore.
     let verification = &stored.manifest.verification;

@@ -7,6 +7,7 @@
 mod catalogue;
 pub mod codes;
 mod coverage;
+pub mod drills;
 pub mod health;
 pub mod journal;
 mod lock;
@@ -14,6 +15,7 @@ mod outcome;
 pub mod protected;
 pub mod remote;
 pub mod retention;
+pub mod schedules;
 mod verify;
 mod writer;
 
@@ -24,7 +26,7 @@ use std::{
 };
 
 pub use catalogue::{Listing, Stored, Unreadable};
-pub use coverage::coverage;
+pub use coverage::{coverage, newest_of};
 pub use lock::Holder;
 pub use outcome::Outcome;
 pub use verify::{FileFault, fault_of, verify_files};

@@ -9,7 +9,7 @@ input ends:
   flip KEY        changes one byte in the middle of an S3 object
   keys            the S3 objects
 """
-import http.client, json, os, pathlib, socket, subprocess, sys, threading, time
+import hashlib, http.client, json, os, pathlib, re, socket, subprocess, sys, threading, time, urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import boto3
@@ -21,7 +21,41 @@ gate = threading.Condition()
 state = {"limit": None, "parts": 0}
 
 
-def proxy(port, adapt):
+class Uploads:
+    """Google's uploads in parts, by its XML interface, which the emulator does not have: the whole is put in the end."""
+
+    def __init__(self):
+        self.begun = {}
+
+    def answer(self, command, path, headers, body, put):
+        """The status, headers and content; None: the emulator answers. `put` stores an object there."""
+        place, _, query = path.partition("?")
+        asked = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
+        upload = asked.get("uploadId")
+        if command == "POST" and "uploads" in asked:
+            upload = f"u{len(self.begun)}"
+            kept = {name: value for name, value in headers.items() if name.lower().startswith(("x-goog-meta", "content-type"))}
+            self.begun[upload] = (place, kept, {})
+            return 200, {}, f"<R><Bucket/><Key/><UploadId>{upload}</UploadId></R>".encode()
+        if upload is None:
+            return None
+        if self.begun.get(upload, ("",))[0] != place:
+            return 404, {}, b"<Error><Code>NoSuchUpload</Code></Error>"
+        _, kept, parts = self.begun[upload]
+        if command == "PUT":
+            parts[int(asked["partNumber"])] = body
+            return 200, {"etag": '"%s"' % hashlib.md5(body).hexdigest()}, b""
+        del self.begun[upload]
+        if command == "DELETE":
+            return 204, {}, b""
+        for number, etag in re.findall(rb"<PartNumber>(\d+)</PartNumber><ETag>(?:&quot;|\")?(\w+)", body):
+            if hashlib.md5(parts[int(number)]).hexdigest().encode() != etag:
+                return 400, {}, b"<Error><Code>InvalidPart</Code></Error>"
+        put(place, kept, b"".join(part for _, part in sorted(parts.items())))
+        return 200, {}, b'<R><Bucket/><Key/><ETag>"0"</ETag></R>'
+
+
+def proxy(port, adapt, uploads=None):
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -45,13 +79,19 @@ def proxy(port, adapt):
                         self.close_connection = True
                         return
                     state["parts"] += 1
-            upstream = http.client.HTTPConnection("127.0.0.1", port)
-            upstream.request(self.command, adapt(self.command, self.path), body,
-                             {key: value for key, value in self.headers.items() if key.lower() != "host"})
-            answer = upstream.getresponse()
-            content = answer.read()
-            self.send_response(answer.status)
-            headers = {key.lower(): value for key, value in answer.getheaders()}
+            def ask(command, path, headers, body):
+                upstream = http.client.HTTPConnection("127.0.0.1", port)
+                upstream.request(command, adapt(command, path), body,
+                                 {key: value for key, value in headers.items() if key.lower() != "host"})
+                answer = upstream.getresponse()
+                content = answer.read()
+                upstream.close()
+                return answer.status, {key.lower(): value for key, value in answer.getheaders()}, content
+
+            own = uploads and uploads.answer(self.command, self.path, self.headers, body,
+                                             lambda *whole: ask("PUT", *whole))
+            status, headers, content = own or ask(self.command, self.path, self.headers, body)
+            self.send_response(status)
             length = headers.get("content-length") if self.command == "HEAD" else str(len(content))
             for key, value in headers.items():
                 if key not in ("transfer-encoding", "connection", "content-length"):
@@ -63,7 +103,6 @@ def proxy(port, adapt):
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(content)
-            upstream.close()
 
         do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = relay
 
@@ -117,7 +156,7 @@ def as_signed(command, path):
     return path + ("&" if "?" in path else "?") + "X-Goog-Algorithm=x" if command == "PUT" else path
 
 
-ports = {"s3": proxy(moto_port, lambda _command, path: path), "google": proxy(port, as_signed), "moto": moto_port}
+ports = {"s3": proxy(moto_port, lambda _command, path: path), "google": proxy(port, as_signed, Uploads()), "moto": moto_port}
 print(json.dumps(ports), flush=True)
 try:
     for line in sys.stdin:

@@ -30,7 +30,7 @@ pub(crate) fn lab_folder() -> PathBuf {
     std::env::var_os("DBSAFE_LAB").map_or_else(|| root().join("target/lab"), PathBuf::from)
 }
 
-fn lab(arguments: &[&str]) -> String {
+pub(crate) fn lab(arguments: &[&str]) -> String {
     let output = Command::new(root().join("tests/lab/engine"))
         .args(arguments)
         .output()

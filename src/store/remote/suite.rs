@@ -147,7 +147,7 @@ async fn an_encrypted_snapshot_shows_neither_names_nor_rows_without_its_key() {
     let identities = Identities::load(&key).unwrap();
     for (remote, _folder) in remotes() {
         let home = tempfile::tempdir().unwrap();
-        let (store, stored) = stored(home.path(), 20 << 20);
+        let (store, stored) = stored(home.path(), 9 << 20);
         let id = stored.manifest.id.clone();
         remote.push(&store, &stored, None, &silent()).await.unwrap();
         remote.push(&store, &stored, Some(&recipients), &silent()).await.unwrap();

@@ -1,0 +1,44 @@
+//! A file's content, decompressed on the way, and put into a container.
+
+use std::{
+    fs::File,
+    io::{self, BufRead as _, BufReader, Read},
+    path::Path,
+};
+
+use flate2::bufread::MultiGzDecoder;
+
+use super::copy::{self, CopyError};
+use crate::docker::archive::Place;
+
+const BUFFER: usize = 1 << 18;
+
+/// Opens a file; what is in gzip or zstd is decompressed.
+fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
+    let mut file = BufReader::with_capacity(BUFFER, File::open(path)?);
+    let head = file.fill_buf()?;
+    if head.starts_with(&[0x1f, 0x8b]) {
+        Ok(Box::new(MultiGzDecoder::new(file)))
+    } else if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        Ok(Box::new(zstd::Decoder::with_buffer(file)?))
+    } else {
+        Ok(Box::new(file))
+    }
+}
+
+/// Puts a file's content into a folder of a container, for everybody there to read. It is read twice: an archive says
+/// in front how long each file is.
+///
+/// # Errors
+/// Where the file is not readable or damaged, or the engine refuses.
+pub(super) async fn put(place: &Place, path: &Path, name: &str) -> Result<(), CopyError> {
+    let shown = path.to_owned();
+    let unreadable = move |cause| CopyError::Read { path: shown, cause };
+    let own = path.to_owned();
+    let measured = tokio::task::spawn_blocking(move || {
+        let size = io::copy(&mut open(&own)?, &mut io::sink())?;
+        io::Result::Ok((size, open(&own)?))
+    });
+    let (size, content) = measured.await.map_err(|_panicked| CopyError::GivenUp)?.map_err(unreadable)?;
+    copy::put(place, content, copy::Entry { name, size, owner: (0, 0), mode: 0o644 }).await
+}

@@ -1,0 +1,267 @@
+//! `docker dbsafe drill`: restores the newest backup of each database into a scratch container, and looks at it.
+
+use std::{io::Write, time::Duration};
+
+use clap::{Args, ValueEnum};
+use jiff::{Timestamp, tz::TimeZone};
+use serde::Serialize;
+
+use super::{
+    app::{App, Failure},
+    project::Project,
+    save::{self, failed, open_store},
+    snapshot::line,
+};
+use crate::{
+    act::{
+        drill::{self as act, Newest, Outcome},
+        snapshot::SnapshotError,
+        targets::{self, Target},
+        verify,
+    },
+    docker::engine::is_helper,
+    exit::Exit,
+    inspect::{self, Depth},
+    model::{
+        drill::{DRILL_VERSION, Drill},
+        evidence::{Evidence, Presence, TargetKind},
+        manifest::{VerificationMethod, VerificationResult},
+        plan::Plan,
+    },
+    report::{table, words::span},
+    settings::Settings,
+    store::{self, Store, Stored, drills},
+    ui::{Paint, clean},
+};
+
+/// Restore the newest backup of each database into a scratch container, compare and time it
+#[derive(Debug, Args)]
+pub struct DrillArgs {
+    /// Containers, compose services or volumes; all of the engine where none is named
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<String>,
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+/// The document of `--format json`; docs/drill.schema.json describes it.
+#[derive(Serialize)]
+struct Document<'a> {
+    schema_version: u32,
+    drills: &'a [Drill],
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Where a target is not there, or the engine or the store does not answer.
+pub async fn run(app: &App, arguments: &DrillArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let store = open_store(app)?;
+    let targets = if arguments.targets.is_empty() {
+        let mut listed = app.engine.containers().await?;
+        listed.retain(|container| !is_helper(&container.labels));
+        listed.into_iter().map(|container| Target::Container(container.id)).collect()
+    } else {
+        Project::here(&app.environment).targets(&app.engine, &arguments.targets).await?
+    };
+    let drills = all(app, &store, &targets).await?;
+    if arguments.format == Format::Json {
+        let document = Document { schema_version: DRILL_VERSION, drills: &drills };
+        let text =
+            serde_json::to_string_pretty(&document).map_err(|error| Failure::new(error.to_string()))?;
+        line(out, &text)?;
+    } else if drills.is_empty() {
+        app.ui.say("no database holds anything to restore");
+    } else {
+        line(out, shown(app, &drills).trim_end_matches('\n'))?;
+    }
+    Ok(exit(&drills))
+}
+
+/// Only what was proved is good: what could not be told, and data without any backup, are not.
+fn exit(drills: &[Drill]) -> Exit {
+    let good = drills.iter().all(|drill| drill.result == VerificationResult::Proved);
+    if good { Exit::Done } else { Exit::SnapshotFailed }
+}
+
+/// Drills everything that these hold, and remembers what came of it.
+///
+/// # Errors
+/// Where the engine or the store does not answer, or it was cancelled.
+pub(super) async fn all(app: &App, store: &Store, targets: &[Target]) -> Result<Vec<Drill>, Failure> {
+    let undrilled = |error: &SnapshotError| save::not_saved("nothing was drilled", error);
+    let plan = targets::plan_for(&app.engine, targets).await.map_err(|error| undrilled(&error))?;
+    let evidence = inspect::inspect(&app.engine, &plan, Depth::Everything).await;
+    let settings = Settings::load_for(app, &plan)?;
+    let snapshots = store.list().map_err(|error| failed(&error))?.snapshots;
+    // Who cancels must not drop us before everything is removed again.
+    let _ours = app.cancellation.hand_over();
+    let work = async {
+        let mut done: Vec<Drill> = Vec::new();
+        for (index, seen) in evidence.iter().enumerate() {
+            let holds = seen.presence == Presence::Found && seen.engine.is_some();
+            if !holds || seen.target.kind != TargetKind::Container {
+                continue;
+            }
+            let one = Body { app, store, plan: &plan, settings: &settings, evidence: &evidence, index };
+            for drill in one.drill(&snapshots, &done).await? {
+                if drill.source.is_some() {
+                    drills::record(store.home(), &drill).map_err(|error| failed(&error))?;
+                }
+                done.push(drill);
+            }
+        }
+        Ok(done)
+    };
+    tokio::select! {
+        biased;
+        () = app.cancellation.cancelled() => {
+            verify::sweep(&app.engine).await;
+            Err(undrilled(&SnapshotError::Cancelled))
+        }
+        done = work => done,
+    }
+}
+
+/// One body of data, and what is around it.
+struct Body<'a> {
+    app: &'a App,
+    store: &'a Store,
+    plan: &'a Plan,
+    settings: &'a Settings,
+    evidence: &'a [Evidence],
+    index: usize,
+}
+
+impl Body<'_> {
+    fn seen(&self) -> &Evidence {
+        &self.evidence[self.index]
+    }
+
+    /// The newest of everything: a snapshot where that is the newest, or where nothing else is of a part of the data.
+    async fn drill(&self, snapshots: &[Stored], done: &[Drill]) -> Result<Vec<Drill>, Failure> {
+        let seen = self.seen();
+        let created = match &seen.volume {
+            Some(name) => self.app.engine.volume(name).await?.map(|volume| volume.created),
+            None => None,
+        };
+        let snapshot = store::newest_of(snapshots, seen, created.as_deref());
+        let files = self.settings.backup_files(self.plan, self.evidence, self.index);
+        let copy = seen.clone();
+        let reading = tokio::task::spawn_blocking(move || act::newest(&files, &copy, &TimeZone::system()));
+        let mut dumps = reading.await.map_err(|_panicked| Failure::new("the backups could not be read"))?;
+        if let Some(snapshot) = snapshot {
+            dumps.retain(|dump| dump.file.made_at > snapshot.manifest.created);
+        }
+        let mut drills = Vec::new();
+        match snapshot {
+            Some(stored) if dumps.is_empty() => drills.push(self.snapshot(stored, done).await?),
+            Some(_) | None => {}
+        }
+        drills.extend(self.dumps(&dumps).await?);
+        if drills.is_empty() {
+            drills.push(self.told(
+                None,
+                None,
+                Duration::ZERO,
+                Outcome {
+                    result: VerificationResult::Unverified,
+                    detail: "there is no backup to restore".to_owned(),
+                },
+            ));
+        }
+        Ok(drills)
+    }
+
+    fn told(
+        &self,
+        source: Option<String>,
+        made: Option<Timestamp>,
+        took: Duration,
+        outcome: Outcome,
+    ) -> Drill {
+        let seen = self.seen();
+        Drill {
+            version: DRILL_VERSION,
+            at: self.app.now(),
+            container: seen.target.name.clone(),
+            volume: seen.volume.clone(),
+            path: seen.path.clone(),
+            engine: seen.engine.clone().unwrap_or_default(),
+            identity: seen.identity.clone(),
+            source,
+            made,
+            result: outcome.result,
+            milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            detail: outcome.detail,
+        }
+    }
+
+    /// A snapshot is restored whole; once for all that it is of.
+    async fn snapshot(&self, stored: &Stored, done: &[Drill]) -> Result<Drill, Failure> {
+        let source = format!("snapshot {}", stored.manifest.id);
+        let made = Some(stored.manifest.created);
+        if let Some(known) = done.iter().find(|drill| drill.source.as_ref() == Some(&source)) {
+            let outcome = Outcome { result: known.result, detail: known.detail.clone() };
+            return Ok(self.told(Some(source), made, Duration::from_millis(known.milliseconds), outcome));
+        }
+        let began = tokio::time::Instant::now();
+        let method = VerificationMethod::Restore;
+        let (engine, progress) = (&self.app.engine, save::progress());
+        let proving = verify::verify_stored(engine, self.store, stored, method, &progress, self.app.now());
+        let verification = proving.await.map_err(|error| save::not_saved("nothing was drilled", &error))?;
+        let read_only = verification.how == VerificationMethod::Checksum;
+        let outcome = match verification.result {
+            VerificationResult::Proved if read_only => Outcome {
+                result: VerificationResult::Unverified,
+                detail: format!("{}; nothing in it can be started", verification.detail),
+            },
+            result => Outcome { result, detail: verification.detail },
+        };
+        Ok(self.told(Some(source), made, began.elapsed(), outcome))
+    }
+
+    async fn dumps(&self, dumps: &[Newest]) -> Result<Vec<Drill>, Failure> {
+        let containers = self.plan.containers.iter().map(|planned| &planned.container);
+        let mut own = containers.filter(|container| container.id == self.seen().target.id);
+        let Some(container) = own.next().filter(|_| !dumps.is_empty()) else { return Ok(Vec::new()) };
+        let request = act::Request {
+            engine: &self.app.engine,
+            container,
+            seen: self.seen(),
+            progress: save::progress(),
+        };
+        let outcomes = act::restore_dumps(&request, dumps).await;
+        let outcomes = outcomes.map_err(|error| save::not_saved("nothing was drilled", &error))?;
+        let told = dumps.iter().zip(outcomes).map(|(dump, (outcome, took))| {
+            self.told(Some(dump.path.display().to_string()), Some(dump.file.made_at), took, outcome)
+        });
+        Ok(told.collect())
+    }
+}
+
+fn shown(app: &App, drills: &[Drill]) -> String {
+    let mut rows = vec![["", "CONTAINER", "BACKUP", "TOOK", "WHAT CAME OF IT"].map(str::to_owned)];
+    for drill in drills {
+        let (word, paint) = match drill.result {
+            VerificationResult::Proved => ("restored", Paint::Good),
+            VerificationResult::Failed => ("FAILED", Paint::Danger),
+            VerificationResult::Unverified if drill.source.is_none() => ("none", Paint::Danger),
+            VerificationResult::Unverified => ("unknown", Paint::Warning),
+        };
+        rows.push([
+            paint.apply(app.ui.colour_out, word),
+            clean(&drill.container),
+            drill.source.as_deref().map(clean).unwrap_or_default(),
+            if drill.source.is_some() { span(drill.milliseconds.div_ceil(1000)) } else { String::new() },
+            clean(&drill.detail),
+        ]);
+    }
+    table::plain(&rows, app.ui.width_out)
+}

@@ -1,0 +1,140 @@
+//! One run of a schedule: the snapshot, what is kept of the old ones, and a word to whoever asked for it where
+//! something went wrong.
+
+use std::{io::Write, time::Duration};
+
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::{
+    app::{App, Failure},
+    project::Project,
+    save::failed,
+    snapshot::{self, line},
+    snapshots,
+};
+use crate::{
+    exit::Exit,
+    model::schedule::{Run, RunOutcome, SCHEDULE_VERSION, Schedule},
+    report::words::size,
+    store::{
+        Store, StoreError, Stored,
+        retention::{self, Candidate, Policy},
+        schedules,
+    },
+    ui::clean,
+};
+
+/// A guarded command or another schedule may have the store.
+const LOCK_LIMIT: Duration = Duration::from_secs(30 * 60);
+const LOCK_EVERY: Duration = Duration::from_secs(2);
+
+/// Runs a schedule, and records what became of it.
+///
+/// # Errors
+/// Where it fails; that is recorded, too.
+pub(super) async fn run(
+    app: &App,
+    store: &Store,
+    schedule: &Schedule,
+    if_due: bool,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    let (home, id) = (store.home(), &schedule.id);
+    let runs = schedules::runs(home, id).map_err(|error| failed(&error))?;
+    if if_due && !schedule.is_due(&runs, app.now()) {
+        return Ok(Exit::Done);
+    }
+    let Some(_at_work) = schedules::work_at(home, id).map_err(|error| failed(&error))? else {
+        return Err(Failure::new(format!("a run of the schedule {id} is at work already")));
+    };
+    let started = app.now();
+    let mut run = Run {
+        version: SCHEDULE_VERSION,
+        started,
+        ended: None,
+        outcome: RunOutcome::Started,
+        snapshot: None,
+        detail: String::new(),
+    };
+    schedules::record(home, id, &run).map_err(|error| failed(&error))?;
+    let done = work(app, store, schedule, &mut run, out).await;
+    run.ended = Some(app.now());
+    match &done {
+        Ok(()) => run.outcome = RunOutcome::Done,
+        Err(failure) => {
+            run.outcome = RunOutcome::Failed;
+            run.detail.clone_from(&failure.sentence);
+        }
+    }
+    schedules::record(home, id, &run).map_err(|error| failed(&error))?;
+    done.map(|()| Exit::Done)
+}
+
+async fn work(
+    app: &App,
+    store: &Store,
+    schedule: &Schedule,
+    run: &mut Run,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    wait_for(store).await?;
+    let project = Project::of(schedule.project.clone(), &schedule.folder);
+    let targets = project.targets(&app.engine, &schedule.targets).await?;
+    let command = words(&schedule.id);
+    let stored = snapshot::take(app, store, &targets, command.clone(), false).await?;
+    run.snapshot = Some(stored.manifest.id.clone());
+    run.detail = format!("snapshot {}, {}", stored.manifest.id, size(stored.bytes()));
+    line(out, &run.detail)?;
+    if !stored.is_proved() {
+        let why = clean(&stored.manifest.verification.detail);
+        return Err(Failure::new(format!("snapshot {} could not be verified: {why}", stored.manifest.id)));
+    }
+    let gone = retire(app, store, schedule, &command)?;
+    if gone > 0 {
+        line(out, &format!("  {gone} older removed, as --keep {} says", schedule.keep))?;
+    }
+    Ok(())
+}
+
+/// docker's arguments that a snapshot of a schedule carries: they tell it from those that people made.
+fn words(id: &str) -> Vec<String> {
+    ["dbsafe", "schedule", "run", id].map(str::to_owned).into()
+}
+
+/// Waits until nobody else writes to the store. Whoever comes right then is waited for by nobody, and said.
+async fn wait_for(store: &Store) -> Result<(), Failure> {
+    let deadline = tokio::time::Instant::now() + LOCK_LIMIT;
+    loop {
+        match store.lock("docker dbsafe schedule run", Timestamp::now()) {
+            Ok(_free) => return Ok(()),
+            Err(StoreError::Locked { .. }) if tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(LOCK_EVERY).await;
+            }
+            Err(error) => return Err(failed(&error)),
+        }
+    }
+}
+
+/// Removes what the schedule's own rules no longer keep, of its own snapshots alone.
+fn retire(app: &App, store: &Store, schedule: &Schedule, command: &[String]) -> Result<usize, Failure> {
+    let keep = schedule.keep;
+    let policy = Policy {
+        keep_last: keep.last,
+        keep_daily: keep.daily,
+        keep_weekly: keep.weekly,
+        keep_monthly: keep.monthly,
+    };
+    let mut own = store.list().map_err(|error| failed(&error))?.snapshots;
+    own.retain(|stored| stored.manifest.command == command);
+    let candidates: Vec<Candidate> = own.iter().map(snapshots::candidate).collect();
+    let plan = retention::plan(&candidates, policy, app.now(), &TimeZone::system());
+    let doomed = |stored: &&Stored| {
+        plan.iter().any(|decision| decision.is_removal() && decision.id == stored.manifest.id)
+    };
+    let mut count = 0;
+    for stored in own.iter().filter(doomed) {
+        store.remove(stored, app.now()).map_err(|error| failed(&error))?;
+        count += 1;
+    }
+    Ok(count)
+}

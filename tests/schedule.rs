@@ -1,0 +1,108 @@
+//! Schedules on a real engine, with Debian's crontab on a spool of its own: the line that it writes does what a person
+//! asked for, and other lines are not touched. There is no daemon: a shell runs the line, as cron would.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+mod support;
+
+use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, process::Command};
+
+use support::{
+    Engine, Ran,
+    home::{Home, postgres},
+    lab,
+};
+
+/// Debian's crontab in front of the PATH, in a mount namespace where the spool is a folder of the test's own.
+fn crontab(home: &Home<'_>) -> String {
+    let programs = home.path().join("programs");
+    fs::create_dir_all(&programs).unwrap();
+    let script = format!(
+        "#!/bin/sh\nexec unshare --mount sh -ec 'mount -t tmpfs none /var/spool\n\
+        mkdir -p /var/spool/cron/crontabs\nmount --bind {0} /var/spool/cron/crontabs\nexec {1} \"$@\"' crontab \"$@\"\n",
+        spool(home).display(),
+        lab(&["crontab"])
+    );
+    let program = programs.join("crontab");
+    fs::create_dir_all(spool(home)).unwrap();
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    format!("{}:{}", programs.display(), Engine::usual().path())
+}
+
+fn dbsafe(home: &Home<'_>, path: &str, arguments: &[&str]) -> Ran {
+    let own = home.path().to_str().unwrap();
+    let environment = [("DBSAFE_HOME", own), ("PATH", path)];
+    Engine::usual().docker_in(home.path(), &[&["dbsafe"], arguments].concat(), &environment)
+}
+
+fn spool(home: &Home<'_>) -> PathBuf {
+    home.path().join("spool")
+}
+
+/// The lines of root's crontab, but for those that its own program puts on top.
+fn table(home: &Home<'_>) -> String {
+    let text = fs::read_to_string(spool(home).join("root")).unwrap();
+    text.lines()
+        .skip_while(|line| line.starts_with("# ") && !line.contains("dbsafe"))
+        .fold(String::new(), |all, line| all + line + "\n")
+}
+
+#[test]
+fn a_crontab_line_saves_records_and_retires() {
+    let (home, container) = (Home::new(), postgres());
+    let path = crontab(&home);
+    let mine = home.path().join("mine");
+    fs::write(&mine, "MAILTO=ann\n@daily something\n").unwrap();
+    let program = home.path().join("programs/crontab");
+    assert!(Command::new(&program).arg(&mine).status().unwrap().success());
+    let add = ["schedule", &container.name, "--every", "6h", "--keep", "1", "--drill", "never"];
+    let ran = dbsafe(&home, &path, &add).expect(0);
+    let written = table(&home);
+    assert!(written.starts_with("MAILTO=ann\n@daily something\n# dbsafe schedule"), "{written}");
+    let line = written.lines().find(|line| line.contains("schedule run")).unwrap();
+    assert!(ran.stdout.contains(line), "{ran:?}");
+    // A second one of the same name would be a mistake.
+    dbsafe(&home, &path, &add).expect(2);
+    // As cron starts it: by a shell, with an environment of its own.
+    let command = line.splitn(6, ' ').nth(5).unwrap().replace("\\%", "%");
+    let run = || {
+        let mut shell = Command::new("/bin/sh");
+        shell
+            .args(["-c", &command])
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", "/")
+            .env("LOGNAME", "root");
+        Ran::of(&shell.current_dir("/").output().unwrap())
+    };
+    let hand_made = dbsafe(&home, &path, &["snapshot", &container.name]).expect(0).stdout;
+    run().expect(0);
+    let ran = run().expect(0);
+    assert!(ran.stdout.contains("1 older removed"), "{ran:?}");
+    assert_eq!(home.snapshots().len(), 2, "one of its own, and the one made by hand");
+    let id = hand_made.split_whitespace().next().unwrap();
+    assert!(home.snapshots().iter().any(|folder| folder.ends_with(id)), "{hand_made}");
+    let listed = dbsafe(&home, &path, &["schedule", "ls", "--json"]).expect(0).json();
+    let row = &listed["schedules"][0];
+    let outcomes: Vec<&str> =
+        row["runs"].as_array().unwrap().iter().map(|run| run["outcome"].as_str().unwrap()).collect();
+    assert_eq!((outcomes, row["trouble"].is_null()), (vec!["done", "done"], true), "{listed:#}");
+    // Not yet due, and so nothing happens.
+    dbsafe(&home, &path, &["schedule", "run", &container.name, "--if-due"]).expect(0);
+    // What fails is recorded, and said.
+    container.engine.docker(&["rm", "-fv", &container.name]).expect(0);
+    run().expect(2);
+    let listed = dbsafe(&home, &path, &["schedule", "ls"]).expect(0).stdout;
+    assert!(listed.contains("FAILED: there is no container"), "{listed}");
+    dbsafe(&home, &path, &["schedule", "rm", &container.name]).expect(0);
+    assert_eq!(table(&home), "MAILTO=ann\n@daily something\n");
+}
+
+#[test]
+fn without_a_timer_there_is_one_sentence_and_nothing_is_left() {
+    let (home, container) = (Home::new(), postgres());
+    let ran = dbsafe(&home, "/nonexistent", &["schedule", &container.name]);
+    assert!(ran.status != 0, "{ran:?}");
+    assert!(!home.path().join("schedules").join(format!("{}.json", container.name)).exists());
+}
