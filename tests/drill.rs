@@ -6,7 +6,7 @@ mod support;
 
 use std::{fs, path::Path, process::Command};
 
-use support::{Engine, Stack, home::Home};
+use support::{Engine, Stack, fits_schema, home::Home};
 
 const SHOP: &str = "
 services:
@@ -73,7 +73,9 @@ fn packed(program: &[&str], path: &Path) {
 
 fn results(home: &Home<'_>, stack: &Stack<'_>, services: &[&str], status: i32) -> Vec<(String, String)> {
     let arguments = [&["drill", "--format", "json"], services].concat();
-    let drills = home.run_in(&stack.folder, &arguments).expect(status).json()["drills"].clone();
+    let document = home.run_in(&stack.folder, &arguments).expect(status).json();
+    fits_schema(&document, include_str!("../docs/drill.schema.json"));
+    let drills = document["drills"].clone();
     let text = |drill: &serde_json::Value, key: &str| drill[key].as_str().unwrap_or_default().to_owned();
     drills.as_array().unwrap().iter().map(|drill| (text(drill, "result"), text(drill, "detail"))).collect()
 }
@@ -101,6 +103,8 @@ fn dumps_of_other_tools_are_restored_or_said_to_fail() {
     assert!(details.iter().any(|detail| detail.starts_with("1 tables, 250 rows")), "{details:?}");
     assert!(details.iter().any(|detail| detail.starts_with("1 tables, 3 rows")), "{details:?}");
     assert!(details.iter().any(|detail| detail.starts_with("2 keys")), "{details:?}");
+    let audit = || home.run_in(&stack.folder, &["audit", "--all", &stack.name]).expect(0).stdout;
+    assert_eq!(audit().matches("; restore tested").count(), 3, "{}", audit());
     // The same as SQL, of the database and of the whole server.
     keep(&stack, "db", "pg_dump -U shop payment_db", "newer.dump");
     packed(&["zstd", "-q", "--rm"], &backups.join("newer.dump"));
@@ -113,6 +117,8 @@ fn dumps_of_other_tools_are_restored_or_said_to_fail() {
     fs::write(backups.join("broken.dump"), sql.replace("\n17\t17\n", "\n17\tseventeen\n")).unwrap();
     let told = results(&home, &stack, &["db"], 12);
     assert!(told[0].0 == "failed" && told[0].1.contains("invalid input syntax"), "{told:?}");
+    // What a drill could not restore lets nothing go.
+    assert!(audit().replace(char::is_whitespace, " ").contains("a drill could not restore"), "{}", audit());
     // What was cut off.
     let whole = fs::read(backups.join("payment_db_20260101.dump")).unwrap();
     fs::write(backups.join("cut.dump"), &whole[..whole.len() - 200]).unwrap();

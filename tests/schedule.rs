@@ -5,10 +5,18 @@
 
 mod support;
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, process::Command};
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::TcpListener,
+    os::unix::fs::PermissionsExt as _,
+    path::PathBuf,
+    process::Command,
+    sync::mpsc,
+};
 
 use support::{
-    Engine, Ran,
+    Engine, Ran, fits_schema,
     home::{Home, postgres},
     lab,
 };
@@ -34,6 +42,24 @@ fn dbsafe(home: &Home<'_>, path: &str, arguments: &[&str]) -> Ran {
     let own = home.path().to_str().unwrap();
     let environment = [("DBSAFE_HOME", own), ("PATH", path)];
     Engine::usual().docker_in(home.path(), &[&["dbsafe"], arguments].concat(), &environment)
+}
+
+/// A web server for one request: its URL, and where what it was sent arrives.
+fn receiver() -> (String, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/secret", listener.local_addr().unwrap());
+    let (send, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let (mut request, mut buffer) = (String::new(), [0; 4096]);
+        while !request.ends_with('}') {
+            let count = stream.read(&mut buffer).unwrap();
+            request.push_str(&String::from_utf8_lossy(&buffer[..count]));
+        }
+        stream.write_all(b"HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n").unwrap();
+        send.send(request).unwrap();
+    });
+    (url, told)
 }
 
 fn spool(home: &Home<'_>) -> PathBuf {
@@ -90,12 +116,37 @@ fn a_crontab_line_saves_records_and_retires() {
     assert_eq!((outcomes, row["trouble"].is_null()), (vec!["done", "done"], true), "{listed:#}");
     // Not yet due, and so nothing happens.
     dbsafe(&home, &path, &["schedule", "run", &container.name, "--if-due"]).expect(0);
-    // What fails is recorded, and said.
-    container.engine.docker(&["rm", "-fv", &container.name]).expect(0);
-    run().expect(2);
+    // A drill is a part of the run whose time it is.
+    let file = home.path().join("schedules").join(format!("{}.json", container.name));
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("\"drill_every\": null", "\"drill_every\": 0")).unwrap();
+    let ran = run().expect(0);
+    assert!(ran.stdout.contains("1 backup restored in a drill"), "{ran:?}");
+
+    // What fails is recorded, and said; and found where no other schedule does the work.
+    let (gone, (url, told)) = (container.engine.container(&["stateless:1"]), receiver());
+    let both = ["schedule", &container.name, &gone.name, "--name", "both", "--notify", &url];
+    let ran = dbsafe(&home, &path, &both).expect(0);
+    assert!(ran.stdout.contains("tells http://127.0.0.1") && !ran.stdout.contains("secret"), "{ran:?}");
+    container.engine.docker(&["rm", "-fv", &gone.name]).expect(0);
+    dbsafe(&home, &path, &["schedule", "run", "both"]).expect(2);
+    let told = told.recv_timeout(std::time::Duration::from_secs(10)).unwrap();
+    assert!(told.starts_with("POST /secret HTTP/1.1"), "{told}");
+    assert!(told.contains("the scheduled backup both failed: there is no container"), "{told}");
     let listed = dbsafe(&home, &path, &["schedule", "ls"]).expect(0).stdout;
     assert!(listed.contains("FAILED: there is no container"), "{listed}");
+    let listed = dbsafe(&home, &path, &["schedule", "ls", "--json"]).expect(0).json();
+    assert!(!listed.to_string().contains("secret"), "{listed:#}");
+    fits_schema(&listed, include_str!("../docs/schedule.schema.json"));
+    let audit = || {
+        let audit = dbsafe(&home, &path, &["audit", "--format", "json", &container.name]).expect(0).json();
+        fits_schema(&audit, include_str!("../docs/audit.schema.json"));
+        audit.to_string().contains("scheduled-backup-failed")
+    };
+    assert!(!audit());
     dbsafe(&home, &path, &["schedule", "rm", &container.name]).expect(0);
+    assert!(audit());
+    dbsafe(&home, &path, &["schedule", "rm", "both"]).expect(0);
     assert_eq!(table(&home), "MAILTO=ann\n@daily something\n");
 }
 

@@ -11,6 +11,7 @@ pub mod keeper;
 mod layer;
 pub mod migrate;
 pub mod moves;
+pub mod notify;
 pub mod progress;
 pub mod prune;
 mod recipe;

@@ -37,6 +37,8 @@ mod published_database_port;
 mod redis_without_persistence;
 mod restore_not_tested;
 mod root_as_application_user;
+mod scheduled_backup_failed;
+mod scheduled_backup_overdue;
 mod shared_data_directory;
 mod stop_grace_too_short;
 mod unbounded_logs;
@@ -66,6 +68,8 @@ pub static ALL: &[&Check] = &[
     &backup_empty_or_truncated::CHECK,
     &backup_only_on_this_host::CHECK,
     &backup_not_scheduled::CHECK,
+    &scheduled_backup_failed::CHECK,
+    &scheduled_backup_overdue::CHECK,
     &restore_not_tested::CHECK,
     &file_copy_of_a_running_database::CHECK,
     &unpinned_image::CHECK,

@@ -5,6 +5,7 @@ use crate::model::{
     container::{Container, Labels, Mount, MountKind, Volume, label},
     coverage::{CoverageStatus, Fault},
     evidence::{Evidence, Location, TargetKind, TargetRef},
+    schedule::Trouble,
     verdict::Severity,
 };
 
@@ -198,6 +199,14 @@ fn what_is_known_of_a_backup() {
     backup.shows(&["restore-not-tested"]);
     backup.seen.coverage.facts.tested_at = None;
     backup.shows(&["restore-not-tested"]);
+    backup.seen.coverage.facts.tested_at = Some(now());
+    backup.seen.coverage.facts.schedule_trouble = Some(Trouble::Failed { at: now() });
+    backup.shows(&["scheduled-backup-failed"]);
+    backup.seen.coverage.facts.schedule_trouble = Some(Trouble::Overdue { since: now() });
+    // Whether an older backup still counts or not.
+    backup.seen.coverage.status = CoverageStatus::Stale;
+    backup.shows(&["scheduled-backup-overdue"]);
+    backup.seen.coverage.facts.schedule_trouble = None;
     // Without a backup the others have nothing to say.
     backup.seen.coverage.status = CoverageStatus::None;
     backup.seen.coverage.facts.off_host = Some(false);

@@ -1,6 +1,6 @@
 //! What is there, and what backs it up.
 
-use super::app::App;
+use super::{app::App, known};
 use crate::{
     inspect::{self, Counter, Depth},
     model::{
@@ -22,6 +22,7 @@ pub(super) async fn gather(
 ) -> Vec<Evidence> {
     let mut evidence = inspect::counted(&app.engine, plan, depth, counter).await;
     settings.cover(app, plan, &mut evidence).await;
+    known::add(app, &mut evidence);
     let is_settled = |seen: &Evidence| {
         let counts = depth == Depth::Everything || seen.fate >= Fate::Detached;
         counts && seen.presence == Presence::Found && seen.coverage.status == CoverageStatus::Covered
@@ -30,6 +31,7 @@ pub(super) async fn gather(
     if !more.is_empty() {
         evidence.extend(more);
         settings.cover(app, plan, &mut evidence).await;
+        known::add(app, &mut evidence);
     }
     evidence
 }

@@ -18,6 +18,7 @@ pub mod guard;
 mod hints;
 pub mod hooks;
 pub mod journal;
+mod known;
 pub mod lint;
 pub mod man;
 pub mod migrate;

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     act::{
+        notify,
         targets::{self, Target},
         timer::{self, Job, Machine},
     },
@@ -64,6 +65,9 @@ pub struct ScheduleArgs {
     /// How often a run drills the restore of the newest backup: a span, or `never`
     #[arg(long, value_name = "SPAN|never", default_value = "30d")]
     pub drill: String,
+    /// Who is told of a run that failed: a URL, which gets a POST, or a command line, which gets DBSAFE_MESSAGE
+    #[arg(long, value_name = "URL|COMMAND")]
+    pub notify: Option<String>,
     /// Its name, where the first target's will not do
     #[arg(long, value_name = "ID")]
     pub name: Option<String>,
@@ -146,10 +150,18 @@ async fn add(
         every: every.as_secs(),
         keep,
         drill_every: drill.map(|every| every.as_secs()),
+        notify: arguments.notify.clone(),
         timer: Timer::Cron,
         command: command(app, &id)?,
         environment: environment(app, store.home()),
     };
+    // A crontab's line ends where a line ends, whatever quotes are around it.
+    let mut words = schedule.command.iter().chain(schedule.environment.values());
+    if words.any(|word| word.contains(['\n', '\r'])) {
+        return Err(Failure::usage(
+            "docker's options and DOCKER_* and DBSAFE_* variables must be of one line each",
+        ));
+    }
     // Known before anything can start it.
     schedules::save(store.home(), &schedule).map_err(|error| failed(&error))?;
     let installed = match timer::install(&machine(app), &job(&schedule)) {
@@ -167,6 +179,9 @@ async fn add(
     };
     line(out, &format!("schedule {id}: saves {} every {}", clean(&targets_of(&schedule)), age::show(every)))?;
     line(out, &format!("  keeps {keep}, {drills}"))?;
+    if let Some(whom) = &schedule.notify {
+        line(out, &format!("  tells {} of a run that fails", clean(&notify::shown(whom))))?;
+    }
     for (place, text) in &installed.written {
         line(out, &format!("\n{}", clean(place)))?;
         for written in text.lines() {
@@ -296,7 +311,8 @@ struct Document {
 fn list(app: &App, store: &Store, json: bool, out: &mut dyn Write) -> Result<Exit, Failure> {
     let home = store.home();
     let mut rows = Vec::new();
-    for schedule in schedules::list(home).map_err(|error| failed(&error))? {
+    for mut schedule in schedules::list(home).map_err(|error| failed(&error))? {
+        schedule.notify = schedule.notify.as_deref().map(notify::shown);
         let runs = schedules::runs(home, &schedule.id).map_err(|error| failed(&error))?;
         let running = schedules::is_at_work(home, &schedule.id);
         rows.push(Row { trouble: schedule.trouble(&runs, running, app.now()), running, runs, schedule });

@@ -7,17 +7,25 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
     app::{App, Failure},
+    drill,
     project::Project,
     save::failed,
     snapshot::{self, line},
     snapshots,
 };
 use crate::{
+    act::{
+        notify::{self, Word},
+        targets::Target,
+    },
     exit::Exit,
-    model::schedule::{Run, RunOutcome, SCHEDULE_VERSION, Schedule},
-    report::words::size,
+    model::{
+        manifest::VerificationResult,
+        schedule::{Run, RunOutcome, SCHEDULE_VERSION, Schedule},
+    },
+    report::words::{count, size},
     store::{
-        Store, StoreError, Stored,
+        Store, StoreError, Stored, drills,
         retention::{self, Candidate, Policy},
         schedules,
     },
@@ -67,6 +75,13 @@ pub(super) async fn run(
         }
     }
     schedules::record(home, id, &run).map_err(|error| failed(&error))?;
+    if let (Err(failure), Some(whom)) = (&done, &schedule.notify) {
+        let message =
+            format!("docker dbsafe: the scheduled backup {id} failed: {}", clean(&failure.sentence));
+        if let Err(why) = notify::tell(whom, Word { schedule: id, message: &message }).await {
+            app.ui.note(&format!("{} was not told: {}", clean(&notify::shown(whom)), clean(&why)));
+        }
+    }
     done.map(|()| Exit::Done)
 }
 
@@ -93,6 +108,32 @@ async fn work(
     if gone > 0 {
         line(out, &format!("  {gone} older removed, as --keep {} says", schedule.keep))?;
     }
+    drill(app, store, schedule, &targets, out).await
+}
+
+/// Restores the newest backup of everything that it saves, where it is time to.
+async fn drill(
+    app: &App,
+    store: &Store,
+    schedule: &Schedule,
+    targets: &[Target],
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let drills = drills::list(store.home()).map_err(|error| failed(&error))?;
+    let own = drills.iter().filter(|drill| schedule.is_of(&drill.container, drill.volume.as_deref()));
+    if !schedule.is_drill_due(own.map(|drill| drill.at).max(), app.now()) {
+        return Ok(());
+    }
+    let done = drill::all(app, store, targets).await?;
+    if let Some(bad) = done.iter().find(|drill| drill.result != VerificationResult::Proved) {
+        let source = bad.source.as_deref().unwrap_or("a backup");
+        let (name, detail) = (clean(&bad.container), clean(&bad.detail));
+        return Err(Failure::new(format!(
+            "the drill of {name}: {} is not restored: {detail}",
+            clean(source)
+        )));
+    }
+    line(out, &format!("  {} restored in a drill", count(done.len() as u64, "backup")))?;
     Ok(())
 }
 

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::schedule::Trouble;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CoverageStatus {
@@ -42,9 +44,15 @@ pub struct Facts {
     /// When a restore of it, or of an earlier one from the same source, was last proved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tested_at: Option<Timestamp>,
+    /// How long that restore took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tested_milliseconds: Option<u64>,
     /// Whether something makes the next one by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scheduled: Option<bool>,
+    /// What is wrong with what should make it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule_trouble: Option<Trouble>,
     /// Whether a copy of it is on another machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub off_host: Option<bool>,

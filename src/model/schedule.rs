@@ -37,6 +37,9 @@ pub struct Schedule {
     /// Seconds between two drills; `None` for none.
     #[serde(default)]
     pub drill_every: Option<i64>,
+    /// Who is told of a run that failed: a URL, or a command line.
+    #[serde(default)]
+    pub notify: Option<String>,
     /// What calls us.
     pub timer: Timer,
     /// The program and its arguments, as the timer starts it.
@@ -143,6 +146,13 @@ impl Schedule {
         runs.is_empty() || now.checked_add(slack).unwrap_or(now) >= self.due(runs)
     }
 
+    /// Whether it is time for a drill, after the last one of what it saves.
+    #[must_use]
+    pub fn is_drill_due(&self, last: Option<Timestamp>, now: Timestamp) -> bool {
+        let Some(every) = self.drill_every else { return false };
+        now.duration_since(last.unwrap_or(self.created)) >= SignedDuration::from_secs(every)
+    }
+
     /// What is wrong. `is_at_work` says whether a process of ours works at it this moment.
     #[must_use]
     pub fn trouble(&self, runs: &[Run], is_at_work: bool, now: Timestamp) -> Option<Trouble> {
@@ -234,6 +244,7 @@ mod tests {
             every: 6 * 3600,
             keep: Keep::default(),
             drill_every: None,
+            notify: None,
             timer: Timer::Cron,
             command: Vec::new(),
             environment: BTreeMap::new(),

@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::words::{ago, count, short, size};
+use super::words::{ago, count, short, size, span};
 use crate::{
     model::{
-        coverage::CoverageStatus,
+        coverage::{Coverage, CoverageStatus},
         evidence::{DatabaseContents, Evidence, Location, Presence},
         plan::{Ending, Fate, Plan},
     },
@@ -99,11 +99,21 @@ pub fn backups(evidence: &Evidence, now: Timestamp) -> String {
     let detail = coverage.detail.as_deref().map(|detail| format!(": {}", clean(detail))).unwrap_or_default();
     match coverage.status {
         CoverageStatus::Covered => {
-            format!("backup:{source}{when}{}", if coverage.verified { ", proved" } else { "" })
+            let proved = if coverage.verified { ", proved" } else { "" };
+            format!("backup:{source}{when}{proved}{}", tested(coverage, now))
         }
         CoverageStatus::Stale => format!("backups: none that counts{apart}{when}{detail}"),
         CoverageStatus::None => format!("backups: none found{detail}"),
         CoverageStatus::Undetermined => format!("backups: could not be checked{apart}{detail}"),
+    }
+}
+
+/// When a restore was tried, where that is more than what proved the backup itself, and how long it took.
+fn tested(coverage: &Coverage, now: Timestamp) -> String {
+    let took = coverage.facts.tested_milliseconds.map(|took| span(took.div_ceil(1000)));
+    match (coverage.facts.tested_at, took) {
+        (Some(at), Some(took)) => format!("; restore tested {}, took {took}", ago(at, now)),
+        (Some(_), None) | (None, _) => String::new(),
     }
 }
 

@@ -30,6 +30,16 @@ pub(crate) fn lab_folder() -> PathBuf {
     std::env::var_os("DBSAFE_LAB").map_or_else(|| root().join("target/lab"), PathBuf::from)
 }
 
+/// Asserts that a document is what a schema of docs/ says.
+#[track_caller]
+pub(crate) fn fits_schema(document: &serde_json::Value, schema: &str) {
+    let schema: serde_json::Value = serde_json::from_str(schema).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> =
+        validator.iter_errors(document).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(errors.is_empty(), "{}\n{document:#}", errors.join("\n"));
+}
+
 pub(crate) fn lab(arguments: &[&str]) -> String {
     let output = Command::new(root().join("tests/lab/engine"))
         .args(arguments)
