@@ -119,7 +119,14 @@ pub(super) async fn push(
         chosen.push(store.find(prefix).map_err(|error| save::failed(&error))?);
     }
     if wanted.is_empty() {
-        chosen = store.list().map_err(|error| save::failed(&error))?.snapshots;
+        let listing = store.list().map_err(|error| save::failed(&error))?;
+        for unreadable in &listing.unreadable {
+            app.ui.note(&format!("{}: it is not copied", unreadable.error));
+        }
+        chosen = listing.snapshots;
+        if chosen.is_empty() {
+            app.ui.say("there is no snapshot to copy");
+        }
         // The oldest first: a later push of the newest finds less to do.
         chosen.reverse();
     }
