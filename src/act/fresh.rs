@@ -169,6 +169,11 @@ impl Like<'_> {
 }
 
 impl Fresh {
+    /// A server in a container that somebody else made.
+    pub(super) fn of(engine: &Engine, server: Server, how: &'static Recipe) -> Self {
+        Self { engine: engine.clone(), server, how }
+    }
+
     async fn started(self) -> Result<Self, NoServer> {
         let failed = match self.engine.start(&self.server.container).await {
             Ok(()) => self.wait().await,
@@ -184,7 +189,7 @@ impl Fresh {
     }
 
     /// Waits until the server itself serves, and not the one for the set-up before it; why it never will, else.
-    async fn wait(&self) -> Option<String> {
+    pub(super) async fn wait(&self) -> Option<String> {
         let mut steady = 0;
         for _ in 0..SET_UP_TRIES {
             if let Some(cause) = verify::wait_until_ready(&self.engine, &self.server, self.how).await {
@@ -225,14 +230,19 @@ impl Fresh {
         let path = format!("/{FILE}");
         let more = [("DBSAFE_FILE", path.as_str()), ("DBSAFE_DATABASE", database)];
         let loaded = dump::ask(&self.engine, &self.server, form.script(), &more).await;
-        let remove = Exec { user: Some("0".to_owned()), ..Exec::shell(&format!("rm -f {path}")) };
-        // It goes with the container, at the latest.
-        let _ = self.engine.exec(&self.server.container, remove, QUESTION_LIMIT, 1 << 12).await;
+        self.forget_file().await;
         match loaded {
             Ok(_told) => Ok(Ok(())),
             Err(SnapshotError::Dump(complaint)) => Ok(Err(reload::explained(&complaint))),
             Err(error) => Err(error),
         }
+    }
+
+    /// Takes the dump away again.
+    pub(super) async fn forget_file(&self) {
+        let remove = Exec { user: Some("0".to_owned()), ..Exec::shell(&format!("rm -f /{FILE}")) };
+        // A file at the root is all that is left, should it refuse.
+        let _ = self.engine.exec(&self.server.container, remove, QUESTION_LIMIT, 1 << 12).await;
     }
 
     /// Counts everything in it.

@@ -12,6 +12,7 @@ mod layer;
 pub mod migrate;
 pub mod moves;
 pub mod notify;
+pub mod other_version;
 pub mod progress;
 pub mod prune;
 mod recipe;

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Says on what was restored, out of which snapshot it is.
-const RESTORED_FROM: &str = "dbsafe.restored-from";
+pub(super) const RESTORED_FROM: &str = "dbsafe.restored-from";
 
 /// One copy that can stand in a volume of its own.
 #[derive(Debug, Clone, Copy)]
@@ -182,7 +182,7 @@ async fn make_container(
     Ok(())
 }
 
-async fn check(
+pub(super) async fn check(
     stored: &Stored,
     artifact: &Artifact,
     progress: &Arc<dyn Progress>,

@@ -15,9 +15,12 @@ use super::{
     snapshot::line,
 };
 use crate::{
-    act::{keeper::Keeper, restore, snapshot::SnapshotError, swap, undo},
+    act::{keeper::Keeper, other_version, restore, snapshot::SnapshotError, swap, undo},
     exit::Exit,
-    model::{journal::Event, manifest::EngineHost},
+    model::{
+        journal::Event,
+        manifest::{ContainerRecipe, EngineHost},
+    },
     report::words::{ago, short},
     store::{Store, Stored},
     ui::clean,
@@ -44,6 +47,9 @@ pub struct RestoreArgs {
     /// The database's new name
     #[arg(long = "as", value_name = "NAME", requires = "database")]
     pub new_name: Option<String>,
+    /// The container's image, where it is to be another: the dumps are loaded into a server of another version
+    #[arg(long, value_name = "IMAGE", requires = "to", conflicts_with = "database")]
+    pub image: Option<String>,
     /// For a container whose snapshot came from another host, without the values of its environment: lines NAME=VALUE
     #[arg(long, value_name = "FILE", requires = "to")]
     pub env_file: Option<PathBuf>,
@@ -188,6 +194,9 @@ async fn restore_container(
         }
     };
     let environment = arguments.env_file.as_deref().map(environment_in).transpose()?.unwrap_or_default();
+    if let Some(image) = &arguments.image {
+        return restore_into_image(app, stored, recipe, (image, name, &environment), out).await;
+    }
     let progress = save::progress();
     let restoring = restore::into_container(&app.engine, stored, recipe, name, &environment, &progress);
     let volumes =
@@ -199,6 +208,28 @@ async fn restore_container(
     };
     let (from, name) = (clean(&recipe.name), clean(name));
     line(out, &clean(&format!("container {name} runs with the data of {from}{with}")))?;
+    line(out, "  it is on no network and has no port: docker network connect NETWORK NAME gives it one")?;
+    Ok(Exit::Done)
+}
+
+/// Loads one container's dumps into a container of another image.
+async fn restore_into_image(
+    app: &App,
+    stored: &Stored,
+    recipe: &ContainerRecipe,
+    (image, name, environment): (&str, &str, &[String]),
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    let (engine, progress) = (&app.engine, save::progress());
+    let request = other_version::Request { engine, stored, recipe, image, name, environment, progress };
+    let restored = other_version::restore(&request).await;
+    let restored = restored.map_err(|error| save::not_saved("nothing was restored", &error))?;
+    note(app, Event::Restore, &["restore", "--to", &format!("container:{name}"), "--image", image], stored);
+    let volumes = restored.volumes.join(", ");
+    let told =
+        format!("container {name} of {image} runs with the dumps of {}: {}", recipe.name, restored.detail);
+    line(out, &clean(&told))?;
+    line(out, &clean(&format!("  its volumes: {volumes}")))?;
     line(out, "  it is on no network and has no port: docker network connect NETWORK NAME gives it one")?;
     Ok(Exit::Done)
 }

@@ -113,6 +113,14 @@ pg_restore -w --exit-on-error --no-owner --no-acl -d "$DBSAFE_DATABASE" "$DBSAFE
 "#
 );
 
+/// With owners and rights: its roles are there by then.
+pub(super) const RELOAD_WHOLE: &str = reload!(
+    r#"
+anew "$DBSAFE_DATABASE" || exit 3
+pg_restore -w --exit-on-error -d "$DBSAFE_DATABASE" "$DBSAFE_FILE" && echo '["E"]' >&2
+"#
+);
+
 pub(super) const RELOAD_PLAIN: &str = reload!(
     r#"
 anew "$DBSAFE_DATABASE" && load "$DBSAFE_DATABASE" && echo '["E"]' >&2

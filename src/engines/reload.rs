@@ -24,6 +24,9 @@ pub fn redis_options(name: &str) -> Vec<String> {
         .into()
 }
 
+/// Loads a dump of `pg_dump -Fc` with its owners and rights, as a restore for good and not for a look does.
+pub const WHOLE_DATABASE: &str = super::postgres_snapshot::RELOAD_WHOLE;
+
 /// A dump, as what loads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -111,6 +114,12 @@ pub fn obstacle(from: Server<'_>, to: Server<'_>) -> Option<Obstacle> {
 pub fn same_release(from: Server<'_>, to: Server<'_>) -> bool {
     let parts = if family(from.kind) == "postgres" { 1 } else { 2 };
     from.kind == to.kind && release(from.version, parts) == release(to.version, parts)
+}
+
+/// Whether servers of both kinds read the same dumps, as far as kinds tell.
+#[must_use]
+pub fn is_kin(one: &str, other: &str) -> bool {
+    family(one) == family(other)
 }
 
 fn family(kind: &str) -> &str {

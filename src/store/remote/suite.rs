@@ -208,6 +208,10 @@ async fn a_remote_that_lies_is_found_out() {
     fs::remove_file(folder.path().join(id).join("manifest.json")).unwrap();
     let listing = remote.snapshots(None).await.unwrap();
     assert_eq!((listing.snapshots.len(), listing.leftovers.len()), (0, 1));
+    // It is there again after a push that sends nothing else.
+    let pushed = remote.push(&store, &stored, None, &silent()).await.unwrap();
+    let listing = remote.snapshots(None).await.unwrap();
+    assert_eq!((pushed.sent, listing.snapshots.len(), listing.leftovers.len()), (0, 1, 0));
 }
 
 #[tokio::test]
