@@ -34,6 +34,7 @@ fn the_doctor_finds_what_is_not_in_order_and_says_what_mends_it() {
     for name in ["docker", "plugin", "shell", "engine", "compose", "store", "settings"] {
         assert_eq!(state(&good, name), "ok", "{name}: {good:?}");
     }
+    assert_eq!(state(&good, "remote"), "note", "there is none");
     assert_eq!(check(&good, "hooks"), ("note".to_owned(), Some("docker dbsafe hooks on".to_owned())));
 
     let gone = doctor(&[("DOCKER_HOST", "unix:///no/such.sock")]).expect(1);

@@ -47,6 +47,8 @@ pub(super) async fn copies(environment: &Environment) -> Check {
         let detail = format!("{url}: the copy of {} is damaged", damaged.id);
         return Check::bad(CHECK, detail, format!("docker dbsafe snapshots push {}", damaged.id));
     }
+    // Only to look: where there is no store, none is made.
+    let home = home.filter(|home| home.join("snapshots").is_dir());
     let stored = home.and_then(|home| Store::open(&home).ok()).and_then(|store| store.list().ok());
     let here = stored.map(|listing| listing.snapshots).unwrap_or_default();
     let has = |id: &str| listing.snapshots.iter().any(|snapshot| snapshot.id == id);
