@@ -57,7 +57,8 @@ signal.pause()
 PYTHON
   moto=$!
   until [ -s "$work/port" ]; do kill -0 $moto; done
-  export AWS_ENDPOINT_URL=http://127.0.0.1:$(cat "$work/port")
+  AWS_ENDPOINT_URL=http://127.0.0.1:$(cat "$work/port")
+  export AWS_ENDPOINT_URL
 }
 stop() { kill $moto; wait $moto 2>/dev/null || true; rm -f "$work/port"; }
 measure() { # measure NAME COMMAND...: adds 'NAME seconds kilobytes' to the results, once all of it is there
