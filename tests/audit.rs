@@ -10,7 +10,7 @@ use std::{
 };
 
 use serde_json::Value;
-use support::{Container, Engine, home::postgres};
+use support::{Container, home::postgres};
 
 /// A database whose name would like to be markup, and a table in it.
 const NAME: &str = "<script>alert(1)</script>|`x`";

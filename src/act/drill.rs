@@ -232,7 +232,7 @@ fn form(format: Format, dump: &Newest) -> Option<(Form, String)> {
         Format::MySqlDump => {
             Some((Form::MySql, if second.is_some() { String::new() } else { first.unwrap_or_else(wanted) }))
         }
-        Format::Rdb | Format::Sqlite => None,
+        Format::Rdb | Format::Sqlite | Format::Tar => None,
     }
 }
 

@@ -118,10 +118,10 @@ impl Backup {
             detail: self.detail.clone(),
             facts: Facts {
                 fault: self.fault,
-                tested_at: None,
                 scheduled: self.scheduled,
                 off_host: self.off_host,
                 file_copy: self.quality.map(|quality| quality == Quality::RunningCopy),
+                ..Facts::default()
             },
         }
     }
