@@ -3,12 +3,6 @@
 //!
 //!     cargo test --test matrix everything -- --ignored --nocapture
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "a test stops at what it did not expect, and tells how far it is"
-)]
-
 mod support;
 
 use std::{fmt::Write as _, fs, panic, path::Path};
