@@ -190,7 +190,9 @@ impl Case {
                 });
             }
             for mount in 0..service.mounts.len() {
-                with(&|case| drop(case.services[index].mounts.remove(mount)));
+                with(&|case| {
+                    case.services[index].mounts.remove(mount);
+                });
             }
         }
         for index in 0..self.volumes.len() {

@@ -328,7 +328,6 @@ pub(crate) const DOWN: &[Scenario<'_>] = &[
         environment: &[("COMPOSE_FILE", "compose.yaml:more.yaml")],
         command: "compose down -v more",
         expect: &["destroyed P-more-1", "destroyed volume P_more"],
-        ..PLAIN
     },
     Scenario {
         name: "several files by the .env file",
