@@ -4,7 +4,10 @@
 
 mod support;
 
-use support::{Engine, Stack};
+use support::{
+    Engine, Stack,
+    home::{Home, postgres},
+};
 
 #[track_caller]
 fn fits(document: &serde_json::Value, schema: &str) {
@@ -41,4 +44,29 @@ volumes: { files: {} }
     let done = stack.dbsafe(&accept).expect(0).json();
     fits(&done, guard);
     assert_eq!(done["exit"], serde_json::json!({"by": "docker", "status": 0}));
+}
+
+#[test]
+fn the_list_of_snapshots_and_the_checks_fit_theirs() {
+    let (home, container) = (Home::new(), postgres());
+    let schema = include_str!("../docs/snapshots.schema.json");
+    let list = || home.run(&["snapshots", "ls", "--format", "json"]).expect(0).json();
+    let none = list();
+    fits(&none, schema);
+    assert_eq!(none["snapshots"], serde_json::json!([]));
+    home.run(&["snapshot", &container.name]).expect(0);
+    let listed = list();
+    fits(&listed, schema);
+    assert_eq!(listed["snapshots"][0]["verification"]["result"], "proved");
+    // As it was before there was a format.
+    let bare = home.run(&["snapshots", "ls", "--json"]).expect(0).json();
+    assert_eq!(bare, listed["snapshots"]);
+    let schema = include_str!("../docs/explain.schema.json");
+    let all = home.run(&["explain", "--format", "json"]).expect(0).json();
+    fits(&all, schema);
+    let count = all["checks"].as_array().map_or(0, Vec::len);
+    assert_eq!(count, dbsafe::checks::ALL.len());
+    let one = home.run(&["explain", "no-recent-backup", "--format", "json"]).expect(0).json();
+    fits(&one, schema);
+    assert_eq!(one["checks"][0]["id"], "no-recent-backup");
 }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
@@ -15,6 +15,7 @@ use crate::{
     exit::Exit,
     model::manifest::{Manifest, Verification, VerificationMethod, VerificationResult},
     report::{
+        document::SCHEMA_VERSION,
         table,
         words::{ago, short, size},
     },
@@ -36,8 +37,10 @@ pub struct SnapshotsArgs {
 pub enum SnapshotsCommand {
     /// List the snapshots, newest first
     Ls {
-        /// Print the manifests as JSON
-        #[arg(long)]
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+        /// The manifests as a bare list, as it was before `--format json`
+        #[arg(long, hide = true, conflicts_with = "format")]
         json: bool,
         #[command(flatten)]
         remote: RemoteArgs,
@@ -88,6 +91,13 @@ pub enum SnapshotsCommand {
     Prune(PruneArgs),
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    /// The manifests, as they stand in the store
+    Json,
+}
+
 #[derive(Debug, Args)]
 pub struct PruneArgs {
     /// Keep so many of the newest of each body of data
@@ -117,8 +127,8 @@ pub async fn run(app: &App, arguments: &SnapshotsArgs, out: &mut dyn Write) -> R
     let store = open_store(app)?;
     let refused = |error| save::failed(&error);
     match &arguments.command {
-        SnapshotsCommand::Ls { json, remote } if remote.is_remote() => {
-            remote::ls(app, *json, remote, out).await
+        SnapshotsCommand::Ls { format, json, remote } if remote.is_remote() => {
+            remote::ls(app, *json || *format == Format::Json, remote, out).await
         }
         SnapshotsCommand::Push { snapshot, remote } => remote::push(app, &store, snapshot, remote, out).await,
         SnapshotsCommand::Pull { snapshot, remote } => {
@@ -135,11 +145,14 @@ pub async fn run(app: &App, arguments: &SnapshotsArgs, out: &mut dyn Write) -> R
         SnapshotsCommand::Prune(prune) if prune.remote.is_remote() => {
             remote::prune(app, &store, prune, out).await
         }
-        SnapshotsCommand::Ls { json, .. } => {
+        SnapshotsCommand::Ls { format, json, .. } => {
             let listing = store.list().map_err(refused)?;
+            let manifests: Vec<_> = listing.snapshots.iter().map(|stored| &stored.manifest).collect();
             if *json {
-                let manifests: Vec<_> = listing.snapshots.iter().map(|stored| &stored.manifest).collect();
                 print_json(out, &manifests)?;
+            } else if *format == Format::Json {
+                let document = Document { schema_version: SCHEMA_VERSION, snapshots: &manifests };
+                print_json(out, &document)?;
             } else {
                 write(out, &list(&listing.snapshots, app.now(), app.ui.width_out))?;
             }
@@ -201,6 +214,13 @@ pub async fn run(app: &App, arguments: &SnapshotsArgs, out: &mut dyn Write) -> R
             Ok(Exit::Done)
         }
     }
+}
+
+/// The list as a document. docs/snapshots.schema.json describes it.
+#[derive(serde::Serialize)]
+struct Document<'a> {
+    schema_version: u32,
+    snapshots: &'a [&'a Manifest],
 }
 
 /// Shows what retention decides, and returns the ids of what goes.
