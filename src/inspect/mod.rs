@@ -72,13 +72,33 @@ impl Depth {
     }
 }
 
+/// Each container is looked at in so many rungs.
+const RUNGS: usize = 3;
+
 /// How far a look has come, for whoever shows it.
 #[derive(Debug, Default)]
 pub struct Counter {
-    /// Containers to look at.
-    pub all: AtomicUsize,
-    /// Those that were looked at.
-    pub done: AtomicUsize,
+    all: AtomicUsize,
+    /// Rungs that are behind us, of all containers.
+    rungs: AtomicUsize,
+}
+
+impl Counter {
+    /// Containers to look at, as far as that is known.
+    #[must_use]
+    pub fn all(&self) -> usize {
+        self.all.load(Ordering::Relaxed)
+    }
+
+    /// How many containers' worth of work is done.
+    #[must_use]
+    pub fn done(&self) -> usize {
+        self.rungs.load(Ordering::Relaxed) / RUNGS
+    }
+
+    fn step(&self) {
+        self.rungs.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// Looks at everything that the plan touches. A look into one place ends where it has found a user's data; see
@@ -188,7 +208,8 @@ async fn containers(
     streams: impl Future<Output = layer::Streams>,
     counter: &Counter,
 ) -> Vec<Evidence> {
-    let probes = stream::iter(subjects.iter().map(probe)).buffered(PARALLEL).collect::<Vec<_>>();
+    let probes = stream::iter(subjects.iter().map(probe)).buffered(PARALLEL);
+    let probes = probes.inspect(|_| counter.step()).collect::<Vec<_>>();
     let (probed, streams) = future::join(probes, streams).await;
     // Layers in which nothing is where it is expected are listed while the servers of the others are asked.
     let in_layer =
@@ -199,7 +220,7 @@ async fn containers(
         .map(|(subject, look)| !in_layer(look) && layer_needs_scan(subject, look))
         .collect();
     let settled = subjects.iter().zip(probed).map(|(subject, look)| settled(subject, look));
-    let settled = stream::iter(settled).buffered(PARALLEL).collect::<Vec<_>>();
+    let settled = stream::iter(settled).buffered(PARALLEL).inspect(|_| counter.step()).collect::<Vec<_>>();
     let at = |wanted: &dyn Fn(usize) -> bool| -> Vec<usize> {
         (0..subjects.len()).filter(|&index| wanted(index)).collect()
     };
@@ -214,7 +235,7 @@ async fn containers(
     }
     let rest = subjects.iter().zip(looked).zip(layers).map(async |((subject, first), layer)| {
         let found = rest(subject, first, layer).await;
-        counter.done.fetch_add(1, Ordering::Relaxed);
+        counter.step();
         found
     });
     stream::iter(rest).buffered(PARALLEL).collect::<Vec<_>>().await.into_iter().flatten().collect()

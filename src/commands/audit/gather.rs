@@ -75,13 +75,14 @@ fn is_volume(volume: &Volume, target: &str) -> bool {
     volume.name == target || volume.labels.get(label::PROJECT).is_some_and(|project| project == target)
 }
 
-/// Looks at what the targets name, and judges it by the guard's own rules, as if every container were removed.
+/// Looks at what the targets name, and judges it by the guard's own rules, as if every container were removed. What
+/// settings had to say comes with it.
 pub(super) async fn gather(
     app: &App,
     listed: &Listed,
     targets: &[String],
     counter: &Counter,
-) -> Result<Gathered, Failure> {
+) -> Result<(Gathered, Vec<String>), Failure> {
     let plan = listed.plan(&app.engine, targets).await?;
     let settings = Settings::load_for(app, &plan)?;
     let look = evidence::gather(app, &settings, &plan, Depth::Everything, counter);
@@ -99,16 +100,14 @@ pub(super) async fn gather(
     let everything = targets.is_empty();
     let labelled = checked::labelled(&plan, if everything { &listed.volumes } else { &[] });
     let unused = settings.unused_acceptances(&findings, &labelled, everything);
-    for note in settings.notes(&[], &[]).into_iter().chain(unused) {
-        app.ui.note(&note);
-    }
+    let notes = settings.notes(&[], &[]).into_iter().chain(unused).collect();
     let findings = findings.into_iter().map(|finding| (class(&finding), finding)).collect();
     let context = app.endpoint.context.clone();
     let docker = match context.as_str() {
         DEFAULT_CONTEXT => "docker".to_owned(),
         name => format!("docker --context {}", quoted(name)),
     };
-    Ok(Gathered { context, engine, docker, plan, evidence, findings, swarm })
+    Ok((Gathered { context, engine, docker, plan, evidence, findings, swarm }, notes))
 }
 
 fn class(finding: &Finding) -> Class {

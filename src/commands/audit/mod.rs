@@ -4,6 +4,8 @@
 //! guard's own rules; nothing is removed.
 
 mod gather;
+mod progress;
+mod screen;
 mod watch;
 
 use std::collections::HashSet;
@@ -85,13 +87,17 @@ impl From<Level> for Severity {
 /// # Errors
 /// Where no engine answers, or a target is not there.
 pub async fn run(app: App, arguments: &AuditArgs) -> Result<Exit, Failure> {
-    let ui = app.ui;
-    let cancellation = app.cancellation.clone();
-    let engines = engines(app, &arguments.contexts)?;
     if let Some(seconds) = arguments.watch {
-        return watch::watch(&engines, arguments, seconds, &cancellation).await;
+        return watch::run(app, arguments, seconds).await;
     }
-    let audit = watch::look_and_tell(&engines, &arguments.targets).await?;
+    let ui = app.ui;
+    let engines = engines(app, &arguments.contexts)?;
+    let counter = Counter::default();
+    let Looked { audit, notes } =
+        progress::shown(&counter, look(&engines, &arguments.targets, &counter)).await?;
+    for note in &notes {
+        ui.note(note);
+    }
     ui.print(&rendered(&audit, arguments, &style(ui, arguments, audit.at))?);
     Ok(exit(&audit, arguments.fail_on))
 }
@@ -150,8 +156,15 @@ fn engines(app: App, contexts: &[String]) -> Result<Vec<App>, Failure> {
     Ok(engines)
 }
 
+/// What a look found.
+struct Looked {
+    audit: Audit,
+    /// What settings had to say.
+    notes: Vec<String>,
+}
+
 /// Audits all engines at once. One that does not answer is said to be; where it is the only one, that is the failure.
-async fn look(engines: &[App], targets: &[String], counter: &Counter) -> Result<Audit, Failure> {
+async fn look(engines: &[App], targets: &[String], counter: &Counter) -> Result<Looked, Failure> {
     let list = async |app: &App| gather::list(&app.engine).await.map_err(Failure::from);
     let listed: Vec<Result<Listed, Failure>> = future::join_all(engines.iter().map(list)).await;
     let is_there = |target: &&String| listed.iter().flatten().any(|listed| listed.has(target));
@@ -163,10 +176,13 @@ async fn look(engines: &[App], targets: &[String], counter: &Counter) -> Result<
         gather::gather(app, &listed?, targets, counter).await
     };
     let looks = engines.iter().zip(listed).map(|(app, listed)| gather(app, listed));
-    let mut gathered = Vec::new();
+    let (mut gathered, mut notes) = (Vec::new(), Vec::new());
     for (app, one) in engines.iter().zip(future::join_all(looks).await) {
         gathered.push(match one {
-            Ok(gathered) => Ok(gathered),
+            Ok((gathered, own)) => {
+                notes.extend(own);
+                Ok(gathered)
+            }
             Err(failure) if engines.len() == 1 || failure.exit == Exit::Usage => return Err(failure),
             Err(failure) => Err(Unanswered {
                 context: app.endpoint.context.clone(),
@@ -175,7 +191,7 @@ async fn look(engines: &[App], targets: &[String], counter: &Counter) -> Result<
             }),
         });
     }
-    Ok(audit::build(jiff::Timestamp::now(), gathered))
+    Ok(Looked { audit: audit::build(jiff::Timestamp::now(), gathered), notes })
 }
 
 fn nobody(target: &str) -> Failure {
