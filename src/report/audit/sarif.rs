@@ -1,6 +1,6 @@
 //! The audit as SARIF: one alert for each finding, about a container or a volume.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Audit, Holder};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
         sarif::{self, Alert, Object},
         words::short,
     },
-    ui::clean,
+    ui::{clean, clean_lines},
 };
 
 /// The document; `checks` are all that could have found something.
@@ -23,7 +23,18 @@ pub fn render(audit: &Audit, checks: &[&Check]) -> Value {
             group.holders.iter().flat_map(move |holder| alerts(holder, within))
         })
         .collect();
-    sarif::document(checks, &alerts)
+    let mut document = sarif::document(checks, &alerts);
+    // An engine that did not answer is a run that did not succeed, not one that found nothing.
+    let failed = audit.engines.iter().filter_map(|engine| Some((engine, engine.error.as_ref()?)));
+    let notices: Vec<Value> = failed
+        .map(|(engine, error)| {
+            let text = format!("{} was not audited: {}", clean(&engine.context), clean_lines(error));
+            json!({"level": "error", "message": {"text": text}})
+        })
+        .collect();
+    document["runs"][0]["invocations"] =
+        json!([{"executionSuccessful": notices.is_empty(), "toolExecutionNotifications": notices}]);
+    document
 }
 
 fn alerts<'a>(holder: &Holder<'a>, within: &'a str) -> impl Iterator<Item = Alert<'a>> + use<'a> {
