@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
-    app::{App, Failure},
+    app::{App, Failure, Format},
     remote::{self, RemoteArgs},
     save::{self, open_store},
 };
@@ -89,13 +89,6 @@ pub enum SnapshotsCommand {
     },
     /// Remove old snapshots; without --yes, only say which
     Prune(PruneArgs),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    Text,
-    /// The manifests, as they stand in the store
-    Json,
 }
 
 #[derive(Debug, Args)]
