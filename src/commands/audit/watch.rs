@@ -208,7 +208,10 @@ fn clock(at: Timestamp) -> String {
     at.to_zoned(TimeZone::system()).strftime("%H:%M:%S").to_string()
 }
 
-const NUMBERS: &[(&str, fn(&Summary) -> usize)] = &[
+/// A word, and its number in a summary.
+type Number = (&'static str, fn(&Summary) -> usize);
+
+const NUMBERS: &[Number] = &[
     ("critical", |summary| summary.critical),
     ("high", |summary| summary.high),
     ("medium", |summary| summary.medium),
