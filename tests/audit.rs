@@ -1,5 +1,7 @@
 //! The audit's formats, and the audit on a terminal left open, on a real engine.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
 mod support;
 
 use std::{
