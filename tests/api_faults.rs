@@ -65,7 +65,7 @@ fn through(
     engine.docker_in(folder, &[&["dbsafe"], arguments].concat(), &environment)
 }
 
-/// Helpers are gone, whatever happened.
+/// Helpers are gone, whatever happened. Each test has an engine of its own, or it would see the others' helpers.
 fn nothing_is_left(engine: &Engine, what: &str) {
     let left = engine.docker(&["ps", "-aq", "--filter", "label=dbsafe.helper"]).stdout;
     assert_eq!(left, "", "helpers are left after {what}");
@@ -73,7 +73,7 @@ fn nothing_is_left(engine: &Engine, what: &str) {
 
 #[test]
 fn no_fault_lets_a_down_take_a_database() {
-    let engine = Engine::start("28-api", "5.6");
+    let engine = Engine::start("28-api-down", "5.6");
     let (proxy, home) = (Proxy::before(&engine.host), Home::on(&engine));
     let stack = Stack::up(
         &engine,
@@ -102,7 +102,7 @@ fn no_fault_lets_a_down_take_a_database() {
 
 #[test]
 fn no_fault_lets_a_prune_or_a_removal_take_a_volume_with_a_database() {
-    let engine = Engine::start("28-api", "5.6");
+    let engine = Engine::start("28-api-volume", "5.6");
     let (proxy, home) = (Proxy::before(&engine.host), Home::on(&engine));
     let volume = support::unique("v");
     let mount = format!("{volume}:/var/lib/postgresql/data");
@@ -123,7 +123,7 @@ fn no_fault_lets_a_prune_or_a_removal_take_a_volume_with_a_database() {
 
 #[test]
 fn no_fault_makes_a_snapshot_that_is_listed_and_not_whole() {
-    let engine = Engine::start("28-api", "5.6");
+    let engine = Engine::start("28-api-snapshot", "5.6");
     let proxy = Proxy::before(&engine.host);
     let container = postgres_on(&engine);
     let before = container.state();
