@@ -195,6 +195,9 @@ impl<'a> View<'a> {
     }
 
     fn foot(&self) -> String {
+        if self.last.is_none() && self.away.is_none() {
+            return self.paint(Paint::Dim, "q ends");
+        }
         let below = self.lines.saturating_sub(self.top + self.page);
         let more = match (self.top, below) {
             (0, 0) => String::new(),
