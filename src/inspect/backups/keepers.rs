@@ -223,7 +223,7 @@ impl Keeper {
         let folder = self.container.env("BACKUP_ARCHIVE").unwrap_or("/archive");
         if self.container.mount_of(folder).is_none_or(|mount| mount.destination == "/") {
             let why =
-                "its archives are not in a folder here; [[backup]] object = \"s3://…\" says where they are";
+                "its archives are not in a folder here; [[backup]] rclone = \"REMOTE:PATH\" says where they are";
             return Some(self.unknown(why.to_owned()));
         }
         let pattern =
@@ -292,7 +292,7 @@ impl Keeper {
         let folder =
             folders.iter().find(|folder| folder.starts_with('/')).map_or(dumps.folder, String::as_str);
         if folder.is_empty() || folders.iter().any(|folder| folder.contains("://")) {
-            let why = "its dumps are in a bucket; [[backup]] object = \"s3://…\" says where";
+            let why = "its dumps are in a bucket; [[backup]] rclone = \"REMOTE:PATH\" says where";
             return Some(self.unknown(why.to_owned()));
         }
         let asker = self.asker(wanted);
