@@ -222,8 +222,7 @@ impl Keeper {
         }
         let folder = self.container.env("BACKUP_ARCHIVE").unwrap_or("/archive");
         if self.container.mount_of(folder).is_none_or(|mount| mount.destination == "/") {
-            let why =
-                "its archives are not in a folder here; [[backup]] rclone = \"REMOTE:PATH\" says where they are";
+            let why = "its archives are not in a folder here; [[backup]] rclone = \"REMOTE:PATH\" says where they are";
             return Some(self.unknown(why.to_owned()));
         }
         let pattern =
