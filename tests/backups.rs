@@ -263,7 +263,7 @@ fn cut(folder: &Path) {
 
 /// A program that answers as kopia 0.17 does, from a folder in place of its configuration file; answers the folder
 /// that it is in.
-fn recorded_kopia(bench: &Bench) -> PathBuf {
+fn answers_of_kopia(bench: &Bench) -> PathBuf {
     let programs = bench.path("bin");
     fs::create_dir_all(&programs).unwrap();
     let script = "#!/bin/sh\nshift\nfolder=$1; shift\ncase $1 in\n  snapshot) cat \"$folder/list\" ;;\n  ls) cat \"$folder/ls\" ;;\n  show) cat \"$folder/content\" ;;\nesac\n";
@@ -346,7 +346,7 @@ fn each_tools_backups_in_every_state() {
     rules.push(command("it-is-stale", "echo 2020-01-01T00:00:00Z"));
     rules.push(command("it-cannot", "exit 1"));
     // kopia, as it answers.
-    let kopia = recorded_kopia(&bench);
+    let kopia = answers_of_kopia(&bench);
     let states = ["found", "stale", "other", "truncated", "cannot"];
     rules.extend(states.map(|state| format!("kopia = {:?}", text(&format!("kopia-{state}")))));
     let path = format!("{}:{}", kopia.display(), bench.stack.engine.path());

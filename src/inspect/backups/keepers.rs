@@ -456,17 +456,21 @@ fn of_tiredofit(name: &str, host: &str) -> Option<String> {
     Some(before[..database].to_owned())
 }
 
-/// `<db>-20260110-120000.sql.gz`, `<db>-latest.sql.gz`, `<db>-202601.sql.gz`.
+/// `<db>-20260110-120000.sql.gz`, `<db>-20260110.sql.gz`, `<db>-202601.sql.gz` (a month or a week), `<db>-latest.sql.gz`.
+/// Just one of these is taken off: `shop-2024` is another database than `shop`. Where a time of day may as well be a
+/// month behind a database that is called after a day, nobody can tell.
 fn of_prodrigestivill(name: &str, _host: &str) -> Option<String> {
     let before = name.split_once('.').map_or(name, |(before, _)| before);
-    let is_time =
-        |part: &str| part == "latest" || part.len() >= 4 && part.bytes().all(|byte| byte.is_ascii_digit());
-    let mut database = before;
-    while let Some((rest, last)) = database.rsplit_once('-').filter(|(_, last)| is_time(last)) {
-        database = rest;
-        let _ = last;
-    }
-    (database != before && !database.is_empty()).then(|| database.to_owned())
+    let digits =
+        |part: &str, count: usize| part.len() == count && part.bytes().all(|byte| byte.is_ascii_digit());
+    let (rest, last) = before.rsplit_once('-')?;
+    let database = match rest.rsplit_once('-') {
+        Some((_, day)) if digits(last, 6) && digits(day, 8) && last.starts_with("20") => return None,
+        Some((database, day)) if digits(last, 6) && digits(day, 8) => database,
+        _ if last == "latest" || digits(last, 8) || digits(last, 6) => rest,
+        _ => return None,
+    };
+    (!database.is_empty()).then(|| database.to_owned())
 }
 
 /// `db_backup_2026-01-10T12:00:00Z.tgz`, with a dump of each database in it.
@@ -496,6 +500,9 @@ mod tests {
         assert_eq!(of("redis_all_cache_20260110-120000.rdb", "cache").as_deref(), Some("all"));
         assert_eq!(of("pgsql_shop_other_20260110-120000.sql", "db"), None);
         let of = |name| of_prodrigestivill(name, "");
+        assert_eq!(of("shop-2024-20260110-120000.sql.gz").as_deref(), Some("shop-2024"));
+        assert_eq!(of("shop-2024-latest.sql.gz").as_deref(), Some("shop-2024"));
+        assert_eq!(of("shop-20240101-202601.sql.gz"), None);
         assert_eq!(of("shop-test-20260110-120000.sql.gz").as_deref(), Some("shop-test"));
         assert_eq!(of("shop-latest.sql.gz").as_deref(), Some("shop"));
         assert_eq!(of("notes.txt"), None);
