@@ -150,3 +150,82 @@ services:
     let ran = stack.dbsafe(&["down"]).expect(10);
     assert!(ran.says("SQLite"), "{}", ran.stderr);
 }
+
+const TWO_SERVERS: &str = "
+services:
+  pg:
+    image: postgres:15
+    network_mode: none
+    environment: { PGDATA: /srv/pg, POSTGRES_HOST_AUTH_METHOD: trust }
+  maria:
+    image: mariadb:10.11
+    network_mode: none
+    environment: { MARIADB_ROOT_PASSWORD: secret }
+";
+
+/// A dump of one database once counted for a whole server of which nothing more was known, as it did not run.
+#[test]
+fn a_dump_of_one_database_does_not_cover_a_stopped_server_of_two() {
+    let engine = Engine::usual();
+    let stack = Stack::up(engine, TWO_SERVERS);
+    let (pg, maria) = (stack.container("pg"), stack.container("maria"));
+    engine.wait_for_postgres(&pg);
+    engine.wait_for(&maria, &["mariadb", "-uroot", "-psecret", "-h", "127.0.0.1", "-e", "select 1"]);
+    let on_pg = |database: &str, sql: &str| {
+        engine.docker(&["exec", &pg, "psql", "-Xq", "-U", "postgres", "-d", database, "-c", sql]).expect(0);
+    };
+    for database in ["shop", "bank", "empty"] {
+        on_pg("postgres", &format!("create database {database}"));
+    }
+    let on_maria =
+        |sql: &str| engine.docker(&["exec", &maria, "mariadb", "-uroot", "-psecret", "-e", sql]).expect(0);
+    for database in ["shop", "bank"] {
+        on_pg(database, "create table t(id int); insert into t values (1)");
+        on_maria(&format!(
+            "create database `{database}-1`; create table `{database}-1`.t(id int); insert into `{database}-1`.t values (1)"
+        ));
+    }
+    let rules =
+        ["pg", "maria"].map(|name| format!("[[backup]]\nservice = \"{name}\"\nfiles = \"{name}/*\"\n"));
+    stack.write(".dbsafe.toml", &rules.concat());
+    let dump = |container: &str, program: &str, to: &str| {
+        let made = engine.docker(&["exec", container, "sh", "-c", program]).expect(0);
+        stack.write(to, &made.stdout);
+    };
+    let stopped = |services: &[&str]| {
+        let mut words = vec!["stop"];
+        words.extend(services);
+        stack.compose(&words).expect(0);
+        stack.dbsafe(&["compose", "rm", "-f", "-v"])
+    };
+    let started = || {
+        stack.compose(&["start"]).expect(0);
+        engine.wait_for_postgres(&pg);
+        engine.wait_for(&maria, &["mariadb", "-uroot", "-psecret", "-h", "127.0.0.1", "-e", "select 1"]);
+    };
+    dump(&pg, "pg_dump -U postgres shop", "pg/shop.sql");
+    dump(&maria, "mariadb-dump -uroot -psecret --databases shop-1", "maria/shop.sql");
+    let ran = stopped(&["pg", "maria"]).expect(10);
+    assert!(ran.says("bank") && ran.says("bank-1"), "{}", ran.stderr);
+    // Whose plain dump it is, its name tells.
+    started();
+    dump(&pg, "pg_dump -U postgres bank", "pg/bank.sql");
+    dump(&maria, "mariadb-dump -uroot -psecret --databases bank-1", "maria/bank.sql");
+    on_pg("postgres", "create table forgotten(id int); insert into forgotten values (1)");
+    let ran = stopped(&["pg", "maria"]).expect(10);
+    assert!(ran.says("the database postgres") && !ran.says("bank-1"), "{}", ran.stderr);
+    started();
+    on_pg("postgres", "drop table forgotten");
+    on_pg("postgres", "drop database empty");
+    on_pg("postgres", "checkpoint");
+    // Killed, its catalogue may be behind its log: the dumps of both may miss a third.
+    stack.compose(&["kill", "pg"]).expect(0);
+    let ran = stopped(&["maria"]).expect(10);
+    assert!(ran.says("other databases could not be told") && !ran.says("bank-1"), "{}", ran.stderr);
+    started();
+    dump(&pg, "pg_dumpall -U postgres", "pg/all.sql");
+    std::fs::remove_file(stack.folder.join("maria/bank.sql")).unwrap();
+    dump(&maria, "mariadb-dump -uroot -psecret --all-databases", "maria/all.sql");
+    stack.compose(&["kill", "pg"]).expect(0);
+    stopped(&["maria"]).expect(0);
+}

@@ -24,6 +24,30 @@ pub fn is_user_folder(path: &str) -> bool {
     !path.contains('/') && is_user_schema(path)
 }
 
+/// The schema that a folder of the data directory holds: what is no letter, digit or underscore stands in its name
+/// as `@` and four hexadecimal digits (MySQL's "Mapping of Identifiers to File Names"). What it writes in other
+/// ways stays as it is.
+#[must_use]
+pub fn schema_of_folder(folder: &str) -> String {
+    let mut parts = folder.split('@');
+    let mut name = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let code = part.get(..4).filter(|code| code.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let letter = code.and_then(|code| u32::from_str_radix(code, 16).ok()).and_then(char::from_u32);
+        match letter {
+            Some(letter) => {
+                name.push(letter);
+                name.push_str(&part[4..]);
+            }
+            None => {
+                name.push('@');
+                name.push_str(part);
+            }
+        }
+    }
+    name
+}
+
 /// `#innodb_redo`, `#innodb_temp` and their like are the server's own.
 fn is_user_schema(name: &str) -> bool {
     !name.is_empty() && !name.starts_with(['#', '.']) && !SYSTEM_SCHEMAS.contains(&name)
@@ -65,8 +89,7 @@ if [ "${bytes:-999999999}" -le 67108864 ]; then
   [ -n "$sql" ] && counted=$(ask "select 'D', sum(b), count(*), sum(c), 1, s from ($sql) counted group by s order by 2 desc")
 fi
 if [ -n "$counted" ]; then printf '%s\n' "$counted"
-else ask "select 'D', coalesce(sum(data_length + index_length), 0), count(*), coalesce(sum(table_rows), 0), 0, table_schema $tables group by table_schema order by 2 desc"; fi
-printf 'E\n'
+else ask "select 'D', coalesce(sum(data_length + index_length), 0), count(*), coalesce(sum(table_rows), 0), 0, table_schema $tables group by table_schema order by 2 desc"; fi && printf 'E\n'
 "#;
 
 /// Reads the answer; `None` where the server did not introduce itself.
@@ -101,6 +124,7 @@ pub fn parse_answer(text: &str) -> Option<Answer> {
             _ => {}
         }
     }
+    answer.contents.complete = answer.complete;
     introduced.then_some(answer)
 }
 
@@ -142,6 +166,15 @@ mod tests {
         assert!(!parse_answer("S\t8.0.36\t\t1\t\n").unwrap().says_empty());
         assert!(parse_answer("S\t8.0.36\t\t1\t\nE\n").unwrap().says_empty());
         assert_eq!(parse_answer("S\t\t\t\t\nE\n"), None);
+    }
+
+    #[test]
+    fn a_folder_tells_its_schemas_name() {
+        for (folder, name) in
+            [("shop", "shop"), ("my@002dshop", "my-shop"), ("a@0020b@0040", "a b@"), ("@0g", "@0g")]
+        {
+            assert_eq!(schema_of_folder(folder), name);
+        }
     }
 
     #[test]

@@ -51,28 +51,49 @@ pub const CATALOGUE: &str = "global/1262";
 const PAGE_BYTES: usize = 8192;
 const NAME_BYTES: usize = 64;
 
-/// The names of users' databases in the heap of `pg_database`. Layout: PostgreSQL's `storage/bufpage.h` and
+/// A row of `pg_database`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DatabaseRow {
+    pub name: String,
+    /// The name of its folder in `base`; `None` before PostgreSQL 12, whose rows do not hold it.
+    pub number: Option<u32>,
+}
+
+impl DatabaseRow {
+    /// Whether it is one of the two templates that every cluster has.
+    #[must_use]
+    pub fn is_template(&self) -> bool {
+        TEMPLATES.contains(&self.name.as_str())
+    }
+}
+
+const TEMPLATES: [&str; 2] = ["template0", "template1"];
+
+/// The rows in the heap of `pg_database`, in the order of their names. Layout: PostgreSQL's `storage/bufpage.h` and
 /// `access/htup_details.h`, little-endian machines; since 12, a row begins with the database's number. What was
 /// dropped and is still on the page is left out where the page says so.
 #[must_use]
-pub fn database_names(heap: &[u8]) -> Vec<String> {
-    let mut names: Vec<String> = heap.chunks_exact(PAGE_BYTES).flat_map(page_names).collect();
-    names.retain(|name| !["template0", "template1"].contains(&name.as_str()));
-    names.sort();
-    names.dedup();
-    // Every cluster has this one; alone, it is the one.
-    if names.len() > 1 {
-        names.retain(|name| name != "postgres");
-    }
-    names
+pub fn database_rows(heap: &[u8]) -> Vec<DatabaseRow> {
+    let mut rows: Vec<DatabaseRow> = heap.chunks_exact(PAGE_BYTES).flat_map(page_rows).collect();
+    rows.sort();
+    rows.dedup();
+    rows
 }
 
-fn page_names(page: &[u8]) -> Vec<String> {
+/// Whether these are all rows of a cluster that was shut down in order: those that every cluster has are among
+/// them, and each tells its folder.
+#[must_use]
+pub fn is_whole_catalogue(rows: &[DatabaseRow]) -> bool {
+    let is_there = |name: &&str| rows.iter().any(|row| row.name == **name);
+    TEMPLATES.iter().all(is_there) && rows.iter().all(|row| row.number.is_some())
+}
+
+fn page_rows(page: &[u8]) -> Vec<DatabaseRow> {
     let word =
         |at: usize| page.get(at..at + 2).map(|bytes| usize::from(u16::from_le_bytes([bytes[0], bytes[1]])));
     let long = |at: usize| page.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes);
     let end = word(12).unwrap_or(0).min(PAGE_BYTES);
-    let mut names = Vec::new();
+    let mut rows = Vec::new();
     for item in (24..end.saturating_sub(3)).step_by(4) {
         let Some(pointer) = long(item) else { break };
         let (offset, flags) = ((pointer & 0x7fff) as usize, pointer >> 15 & 3);
@@ -89,11 +110,14 @@ fn page_names(page: &[u8]) -> Vec<String> {
             continue;
         }
         let start = offset + usize::from(data);
+        let named = |at: usize, number| {
+            let name = name_at(page.get(at..at + NAME_BYTES)?)?;
+            Some(DatabaseRow { name, number })
+        };
         // Before 12, the name comes first.
-        let name = [start + 4, start].into_iter().find_map(|at| name_at(page.get(at..at + NAME_BYTES)?));
-        names.extend(name);
+        rows.extend(named(start + 4, long(start)).or_else(|| named(start, None)));
     }
-    names
+    rows
 }
 
 /// A name, filled up with zeros.
@@ -133,8 +157,8 @@ pub fn parse_postmaster_pid(bytes: &[u8]) -> Option<(u16, String)> {
     Some((port, lines.next().unwrap_or_default().trim().to_owned()))
 }
 
-/// Asks a running server, with the container's own `psql`: a line `S|version|identifier|last write` for the
-/// server, then for each database `D|bytes|allows connections|name` and `T|tables|rows|exact|large objects`.
+/// Asks a running server, with the container's own `psql`: a line `S|version|identifier|last write|databases` for
+/// the server, then for each database `D|bytes|allows connections|name` and `T|tables|rows|exact|large objects`.
 /// Secrets are read inside the container.
 ///
 /// Rows are counted where a table is small, and taken from the statistics where it is large or locked.
@@ -148,8 +172,9 @@ export PGAPPNAME=dbsafe PGCLIENTENCODING=UTF8
 psql() { command psql -XAtq -w -v ON_ERROR_STOP=1 -F '|' -U "$U" "$@"; }
 ask() { PGDATABASE="$1" psql -c "$2" 2>/dev/null; }
 server="select 'S', current_setting('server_version'), (select system_identifier from pg_control_system()),
-  case when pg_is_in_recovery() then null else extract(epoch from (pg_stat_file('pg_wal/' || pg_walfile_name(pg_current_wal_lsn()))).modification)::bigint end"
-databases="select 'D', pg_database_size(oid), datallowconn, datname from pg_database where datname <> 'template0' order by 2 desc limit 100"
+  case when pg_is_in_recovery() then null else extract(epoch from (pg_stat_file('pg_wal/' || pg_walfile_name(pg_current_wal_lsn()))).modification)::bigint end,
+  (select count(*) from pg_database where datname <> 'template0')"
+databases() { printf %s "select 'D', $1, datallowconn, datname from pg_database where datname <> 'template0' order by 2 desc limit 100"; }
 relations="from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r','m','p')
   and n.nspname not in ('pg_catalog','information_schema') and n.nspname !~ '^pg_(toast|temp)'
   and not exists (select 1 from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')"
@@ -160,7 +185,7 @@ exact="select 'T', count(*), coalesce(sum(case when c.relkind = 'p' then 0 when 
 rough="select 'T', count(*), coalesce(sum(greatest(c.reltuples, 0)) filter (where c.relkind <> 'p'), 0)::bigint, false, $large $relations"
 first=$(ask postgres "$server") || first=$(PGHOST=127.0.0.1 ask postgres "$server") && [ -n "$first" ] || { PGDATABASE=postgres psql -c 'select 1' 2>&1 | head -c 400 >&2; exit 3; }
 printf '%s\n' "$first"
-ask postgres "$databases" | while IFS= read -r line; do
+{ ask postgres "$(databases 'pg_database_size(oid)')" || ask postgres "$(databases null)"; } | while IFS= read -r line; do
   printf '%s\n' "$line"
   case "$line" in *'|t|'*) name="${line#*|*|*|}"; ask "$name" "$exact" || ask "$name" "$rough" || printf 'T|?\n';; *) printf 'T|?\n';; esac
 done
@@ -172,11 +197,14 @@ pub fn parse_answer(text: &str) -> Option<Answer> {
     let mut answer = Answer { complete: true, ..Answer::default() };
     let mut introduced = false;
     let mut pending: Option<DatabaseContents> = None;
+    let mut expected = None;
     for line in text.lines() {
         let fields: Vec<&str> = line.splitn(4, '|').collect();
         match fields.as_slice() {
-            ["S", version, identity, last_write] => {
+            ["S", version, identity, rest] => {
                 introduced = true;
+                let (last_write, databases) = rest.split_once('|').unwrap_or((rest, ""));
+                expected = databases.parse::<usize>().ok();
                 answer.version = version.split_whitespace().next().map(str::to_owned);
                 answer.identity = Some((*identity).to_owned()).filter(|id| !id.is_empty());
                 answer.last_write = last_write.parse().ok().and_then(|s| Timestamp::from_second(s).ok());
@@ -209,6 +237,9 @@ pub fn parse_answer(text: &str) -> Option<Answer> {
     }
     answer.complete &= pending.is_none();
     answer.contents.databases.extend(pending);
+    // A list that broke off must not look like that of a small server.
+    answer.contents.complete = expected == Some(answer.contents.databases.len());
+    answer.complete &= answer.contents.complete;
     // The databases of every cluster are no news unless something is in them.
     let every = |name: &str| name == "postgres" || name == "template1";
     answer.contents.databases.retain(|database| !every(&database.name) || database.tables != Some(0));
@@ -235,9 +266,13 @@ mod tests {
             page[offset + 36..offset + 36 + name.len()].copy_from_slice(name.as_bytes());
         }
         page[12..14].copy_from_slice(&(24_u16 + 16).to_le_bytes());
-        assert_eq!(database_names(&page), ["shop"]);
-        assert!(database_names(&[0xff; 8192]).is_empty());
-        assert!(database_names(b"short").is_empty());
+        let row = |name: &str| DatabaseRow { name: name.to_owned(), number: Some(16384) };
+        let rows = database_rows(&page);
+        assert_eq!(rows, [row("postgres"), row("shop"), row("template1")]);
+        assert!(!is_whole_catalogue(&rows), "template0 is missing");
+        assert!(is_whole_catalogue(&[row("template0"), row("template1")]));
+        assert!(database_rows(&[0xff; 8192]).is_empty());
+        assert!(database_rows(b"short").is_empty());
     }
 
     #[test]
@@ -281,7 +316,7 @@ mod tests {
     #[test]
     fn an_answer_with_two_databases() {
         let answer = parse_answer(
-            "S|15.6 (Debian)|7412|1700000000\nD|900|t|shop|odd\nT|3|250|t|0\nD|800|t|postgres\nT|0|0|t|0\n",
+            "S|15.6 (Debian)|7412|1700000000|2\nD|900|t|shop|odd\nT|3|250|t|0\nD|800|t|postgres\nT|0|0|t|0\n",
         )
         .unwrap();
         assert!(answer.complete);
@@ -297,12 +332,18 @@ mod tests {
     #[test]
     fn a_database_that_could_not_be_counted_leaves_the_answer_incomplete() {
         for text in [
-            "S|15|1|\nD|9|f|locked\nT|?\n",
-            "S|15|1|\nD|9|t|a\n",
-            "S|15|1|\nD|9|t|name\nwith a line break\nT|0|0|t|0\n",
+            "S|15|1||1\nD|9|f|locked\nT|?\n",
+            "S|15|1||1\nD|9|t|a\n",
+            "S|15|1||1\nD|9|t|name\nwith a line break\nT|0|0|t|0\n",
+            "S|15|1||1\n",
+            "S|15|1||2\nD|9|t|a\nT|0|0|t|0\n",
+            "S|15|1|\nD|9|t|a\nT|0|0|t|0\n",
         ] {
             assert!(!parse_answer(text).unwrap().complete, "{text}");
         }
+        assert!(parse_answer("S|15|1||1\nD|9|t|a\nT|0|0|t|0\n").unwrap().says_empty());
+        let locked = parse_answer("S|15|1||1\nD|9|f|locked\nT|?\n").unwrap();
+        assert!(locked.contents.complete, "its name is known");
         assert_eq!(parse_answer("psql: error"), None);
     }
 }

@@ -215,6 +215,7 @@ pub fn parse_answer(text: &str) -> Option<ServerAnswer> {
         }
     }
     found.answer.complete = keyspace && ended;
+    found.answer.contents.complete = found.answer.complete;
     let [save, append_only, directory, file] = settings;
     found.persistence = match (append_only.as_deref(), save.as_deref()) {
         (Some("yes"), _) => Some(Persistence::AppendOnly),

@@ -1,10 +1,13 @@
-//! What the files of a database that nobody serves tell a person: the names of its databases, and when it was
-//! written last. A help to recognise it; nothing is judged by it.
+//! What the files of a database that nobody serves, or whose server does not answer, tell: the names of its
+//! databases, and when it was written last.
 
 use std::{
     collections::BTreeSet,
     ops::ControlFlow,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -13,44 +16,95 @@ use jiff::Timestamp;
 use super::hit::Hit;
 use crate::{
     docker::{
-        archive::{Entry, Place, WalkLimits},
+        archive::{Entry, EntryKind, Place, WalkEnd, WalkLimits},
         dial::EngineError,
     },
-    engines::{mysql, postgres, recognise::is_literal},
+    engines::{
+        mysql,
+        postgres::{self, DatabaseRow},
+        recognise::is_literal,
+    },
+    model::evidence::{Contents, DatabaseContents},
 };
 
 /// The catalogue of databases is a page or two.
 const CATALOGUE_BYTES: usize = 1 << 18;
 /// MySQL keeps its databases behind its logs, in the archive's order.
 const FOLDERS: WalkLimits = WalkLimits { bytes: 1 << 29, time: Duration::from_secs(1) };
+/// Of so many databases of a cluster it is looked up whether they hold anything.
+const MOST_DATABASES: usize = 50;
 
-/// The names of a data directory's databases, but for those that every server has; empty where its kind does not tell.
+/// The databases of a data directory that hold something, without those that every server has; none where its
+/// kind does not tell. They are complete only where the files cannot be behind the server. `is_clean` says that
+/// a PostgreSQL was shut down in order, so that its catalogue is in its file.
 ///
 /// # Errors
 /// Where the engine does not answer.
-pub(super) async fn databases(root: &Place, hit: &Hit) -> Result<Vec<String>, EngineError> {
+pub(super) async fn databases(root: &Place, hit: &Hit, is_clean: bool) -> Result<Contents, EngineError> {
+    let (names, complete) = match hit.kind.id {
+        "postgres" => in_cluster(root, hit, is_clean).await?,
+        "mysql" | "mariadb" => in_folders(root, hit).await?,
+        _ => (Vec::new(), false),
+    };
+    let databases = names.into_iter().map(|name| DatabaseContents { name, ..DatabaseContents::default() });
+    Ok(Contents { databases: databases.collect(), complete, note: None })
+}
+
+async fn in_cluster(root: &Place, hit: &Hit, is_clean: bool) -> Result<(Vec<String>, bool), EngineError> {
     let path = hit.path.trim_end_matches('/');
-    match hit.kind.id {
-        "postgres" => {
-            let catalogue = root.read(&format!("{path}/{}", postgres::CATALOGUE), CATALOGUE_BYTES).await?;
-            Ok(catalogue.map(|bytes| postgres::database_names(&bytes)).unwrap_or_default())
+    let catalogue = root.read(&format!("{path}/{}", postgres::CATALOGUE), CATALOGUE_BYTES).await?;
+    let mut rows = catalogue.map(|bytes| postgres::database_rows(&bytes)).unwrap_or_default();
+    let complete = is_clean && postgres::is_whole_catalogue(&rows) && rows.len() <= MOST_DATABASES;
+    if complete {
+        let mut kept = Vec::new();
+        for row in rows {
+            if may_hold_something(root, path, &row).await? {
+                kept.push(row.name);
+            }
         }
-        "mysql" | "mariadb" => {
-            let names = Arc::new(Mutex::new(BTreeSet::new()));
-            let seen = Arc::clone(&names);
-            let visit = move |entry: Entry| {
-                let name = entry.path.split('/').next().unwrap_or_default();
-                if mysql::is_user_data(&entry.path) {
-                    seen.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
-                }
-                ControlFlow::Continue(())
-            };
-            root.walk(path, FOLDERS, visit).await?;
-            let names = std::mem::take(&mut *names.lock().unwrap_or_else(PoisonError::into_inner));
-            Ok(names.into_iter().collect())
-        }
-        _ => Ok(Vec::new()),
+        return Ok((kept, true));
     }
+    rows.retain(|row| !row.is_template());
+    // Every cluster has this one; alone, it is the one.
+    if rows.len() > 1 {
+        rows.retain(|row| row.name != "postgres");
+    }
+    Ok((rows.into_iter().map(|row| row.name).collect(), false))
+}
+
+/// Whether a database's folder holds a user's file, or is not where it is looked for (a tablespace).
+async fn may_hold_something(root: &Place, path: &str, row: &DatabaseRow) -> Result<bool, EngineError> {
+    let Some(number) = row.number else { return Ok(true) };
+    let folder = format!("base/{number}");
+    let seen = Arc::new(AtomicBool::new(false));
+    let (inner, is_there) = (folder.clone(), Arc::clone(&seen));
+    let visit = move |entry: Entry| {
+        is_there.store(true, Ordering::Relaxed);
+        let is_users = postgres::is_user_data(&format!("{inner}/{}", entry.path));
+        if is_users { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let end = root.walk(&format!("{path}/{folder}"), FOLDERS, visit).await?;
+    Ok(end != WalkEnd::Complete || !seen.load(Ordering::Relaxed))
+}
+
+async fn in_folders(root: &Place, hit: &Hit) -> Result<(Vec<String>, bool), EngineError> {
+    let folders = Arc::new(Mutex::new(BTreeSet::new()));
+    let seen = Arc::clone(&folders);
+    let is_user_folder = hit.kind.user_folder.unwrap_or(|_| false);
+    let visit = move |entry: Entry| {
+        let found = match entry.kind {
+            EntryKind::Directory => is_user_folder(&entry.path),
+            EntryKind::File | EntryKind::Symlink | EntryKind::Other => mysql::is_user_data(&entry.path),
+        };
+        if found {
+            let folder = entry.path.split('/').next().unwrap_or_default();
+            seen.lock().unwrap_or_else(PoisonError::into_inner).insert(mysql::schema_of_folder(folder));
+        }
+        ControlFlow::Continue(())
+    };
+    let end = root.walk(hit.path.trim_end_matches('/'), FOLDERS, visit).await?;
+    let names = std::mem::take(&mut *folders.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok((names.into_iter().collect(), end == WalkEnd::Complete))
 }
 
 /// The newest time among the files that the kind is known by.

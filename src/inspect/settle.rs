@@ -26,6 +26,8 @@ struct Identity {
     id: Option<String>,
     version: Option<String>,
     last_write: Option<Timestamp>,
+    /// The server was shut down in order, so that nothing waits in its logs.
+    clean: bool,
     /// The control file says that nothing was ever stored.
     untouched: bool,
 }
@@ -44,7 +46,8 @@ pub(super) async fn in_container(
     if identity.untouched {
         hit.user_data.get_or_insert(false);
     }
-    let worth_asking = (hit.spot.is_at_risk() || subject.thorough) && subject.serves(hit.kind);
+    let looks_close = hit.spot.is_at_risk() || subject.thorough;
+    let worth_asking = looks_close && subject.serves(hit.kind);
     let reply = if worth_asking { subject.ask(hit.kind).await } else { Reply::NotAsked };
     // The server's answer is about this folder if it names this cluster, or if there is no other.
     let is_its = |answer: &&Answer| match (&answer.identity, &identity.id) {
@@ -59,8 +62,13 @@ pub(super) async fn in_container(
     evidence.last_write = evidence.last_write.max(identity.last_write);
     if let Some(answer) = answer {
         tell(&mut evidence, answer);
-    } else if let Reply::Silent(cause) = reply {
+        return Ok(evidence);
+    }
+    if let Reply::Silent(cause) = reply {
         evidence.contents.note = Some(format!("the server did not say what is in it ({cause})"));
+    }
+    if looks_close {
+        name_databases(&mut evidence, &root, &hit, identity.clean).await;
     }
     Ok(evidence)
 }
@@ -86,12 +94,17 @@ pub(super) async fn in_volume(
     if evidence.last_write.is_none() {
         evidence.last_write = names::last_write(root, &hit).await.unwrap_or_default();
     }
-    if evidence.contents.databases.is_empty() && evidence.presence == Presence::Found {
-        let found = names::databases(root, &hit).await.unwrap_or_default().into_iter();
-        evidence.contents.databases =
-            found.map(|name| DatabaseContents { name, ..DatabaseContents::default() }).collect();
-    }
+    name_databases(&mut evidence, root, &hit, identity.clean).await;
     Ok(evidence)
+}
+
+/// Where no server told, the files may tell which databases there are. A help, so that a failure is none.
+async fn name_databases(evidence: &mut Evidence, root: &Place, hit: &Hit, is_clean: bool) {
+    if evidence.contents.databases.is_empty() && evidence.presence == Presence::Found {
+        let found = names::databases(root, hit, is_clean).await.unwrap_or_default();
+        let note = evidence.contents.note.take();
+        evidence.contents = Contents { note, ..found };
+    }
 }
 
 /// Whether a user's data is in it. Only a complete answer of the server or a whole listing makes it empty.
@@ -233,6 +246,7 @@ async fn identify(root: &Place, hit: &Hit) -> Result<Identity, EngineError> {
                 id: control.map(|control| control.system_identifier.to_string()),
                 version: version.map(|text| text.trim().to_owned()),
                 last_write: control.and_then(|control| control.written),
+                clean: control.is_some_and(|control| control.clean),
                 untouched: control.is_some_and(|control| control.is_untouched()),
             }
         }

@@ -80,6 +80,9 @@ pub enum Presence {
 pub struct Contents {
     /// By name, largest first; text from the server, not yet cleaned for a terminal.
     pub databases: Vec<DatabaseContents>,
+    /// Whether they are all that hold something: a backup of each is then one of everything.
+    #[serde(default)]
+    pub complete: bool,
     /// What the list of databases does not say, such as `not saved since 14:02`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,

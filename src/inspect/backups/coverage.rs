@@ -7,13 +7,15 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-use super::{BackupFile, FileCopy, Format, Whole, remembered};
+use super::{BackupFile, Dumped, FileCopy, Format, Whole, remembered};
 use crate::model::{
     backup::{Backup, Quality},
     coverage::{Coverage, CoverageStatus, Facts, Fault},
-    evidence::Evidence,
+    evidence::{Contents, Evidence},
 };
 
+/// Said of a dump of a part, where the server did not tell its databases.
+const OTHERS_UNKNOWN: &str = "whether the server holds other databases could not be told";
 /// Said of copies that are not known to be of a stopped server.
 const RUNNING: &str = "a file copy of a running server, as far as is known, is no consistent backup";
 
@@ -138,13 +140,33 @@ pub struct Looked {
     pub found: Vec<Backup>,
 }
 
-/// What a backup must hold: a database with its tables, or whatever there is where nobody knows.
+/// What a backup must hold.
 struct Want<'a> {
-    database: Option<&'a str>,
-    tables: Option<u64>,
-    /// Whether the data is of this database alone, so that a file without a name may be of it.
-    only: bool,
+    part: Part<'a>,
     by: Option<Held>,
+}
+
+#[derive(Clone, Copy)]
+enum Part<'a> {
+    Database {
+        name: &'a str,
+        tables: Option<u64>,
+        /// Whether the data is of this database alone, so that a file without a name may be of it.
+        only: bool,
+    },
+    /// Whatever databases a server has, where nobody knows them all.
+    WholeServer,
+    /// The data of an engine whose backups are of everything.
+    Everything,
+}
+
+impl Part<'_> {
+    fn is_named(&self) -> Option<&str> {
+        match self {
+            Self::Database { name, .. } => Some(name),
+            Self::WholeServer | Self::Everything => None,
+        }
+    }
 }
 
 /// What a want was filled by.
@@ -198,26 +220,34 @@ pub fn look_at_files(files: Vec<PathBuf>, seen: &Evidence, limits: &Limits) -> L
 
 /// The best that there is, where something is missing.
 fn not_covered(wants: &[Want<'_>], found: &[Backup]) -> Coverage {
-    let missing = wants.iter().find(|want| want.by.is_none()).and_then(|want| want.database);
+    let missing = wants.iter().find(|want| want.by.is_none());
     let partly = wants.iter().any(|want| want.by.is_some());
     let first = |status| found.iter().find(|row: &&Backup| row.status == status);
-    let missing = missing.filter(|_| partly);
     if let Some(unknown) = first(CoverageStatus::Undetermined) {
         return unknown.coverage();
     }
+    let part = || {
+        let part = first(CoverageStatus::Covered);
+        let what = part.and_then(|row| row.detail.as_deref()).unwrap_or("there is a part");
+        (what, part.map_or_else(Coverage::none, Backup::coverage))
+    };
+    let missing = missing.filter(|_| partly).map(|want| want.part.is_named());
     match (first(CoverageStatus::Stale), missing) {
-        (Some(row), Some(database)) => {
+        (Some(row), Some(Some(database))) => {
             let why = row.detail.as_deref().unwrap_or_default();
             let detail = format!("{why}, and nothing else holds the database {database}");
             Coverage { detail: Some(detail), ..row.coverage() }
         }
-        (None, Some(database)) => {
-            let part = first(CoverageStatus::Covered);
-            let what = part.and_then(|row| row.detail.as_deref()).unwrap_or("there is a part");
+        (None, Some(Some(database))) => {
+            let (what, part) = part();
             let detail = Some(format!("{what}, and nothing else holds the database {database}"));
-            let part = part.map_or_else(Coverage::none, Backup::coverage);
             let facts = Facts { fault: Some(Fault::OtherData), ..part.facts };
             Coverage { status: CoverageStatus::Stale, detail, facts, ..part }
+        }
+        (_, Some(None)) => {
+            let (what, part) = part();
+            let detail = Some(format!("{what}; {OTHERS_UNKNOWN}"));
+            Coverage { status: CoverageStatus::Undetermined, detail, ..part }
         }
         (Some(row), None) => row.coverage(),
         (None, None) => Coverage::none(),
@@ -225,15 +255,17 @@ fn not_covered(wants: &[Want<'_>], found: &[Backup]) -> Coverage {
 }
 
 fn wants(seen: &Evidence) -> Vec<Want<'_>> {
-    let by_database = matches!(seen.engine.as_deref(), Some("postgres" | "mysql" | "mariadb"));
-    let databases = seen.contents.databases.iter().filter(|database| database.tables != Some(0));
-    let named: Vec<_> = databases.filter(|_| by_database).collect();
-    if named.is_empty() {
-        return vec![Want { database: None, tables: None, only: true, by: None }];
+    let wanted = |part| Want { part, by: None };
+    if !matches!(seen.engine.as_deref(), Some("postgres" | "mysql" | "mariadb")) {
+        return vec![wanted(Part::Everything)];
     }
-    let only = named.len() == 1;
-    let want = |name, tables| Want { database: Some(name), tables, only, by: None };
-    named.iter().map(|database| want(database.name.as_str(), database.tables)).collect()
+    let Contents { databases, complete, .. } = &seen.contents;
+    let named: Vec<_> = databases.iter().filter(|database| database.tables != Some(0)).collect();
+    let only = *complete && named.len() == 1;
+    let part = |name, tables| Part::Database { name, tables, only };
+    let parts = named.iter().map(|database| part(database.name.as_str(), database.tables));
+    let rest = (!complete || named.is_empty()).then_some(Part::WholeServer);
+    parts.chain(rest).map(wanted).collect()
 }
 
 /// Why something is no backup that counts.
@@ -429,12 +461,12 @@ fn hold(
     let mut filled = Vec::new();
     for want in wants.iter_mut().filter(|want| want.by.is_none()) {
         match holds(file, path, &claim, seen, want) {
-            None => {
-                filled.extend(want.database);
+            Ok(()) => {
+                filled.extend(want.part.is_named());
                 let (shown, what) = (candidate.place(), format!("{}, whole", format.name()));
                 want.by = Some(Held { shown, at, what, facts: facts(candidate) });
             }
-            Some(why) => refused = Some(format!("it {why}")),
+            Err(why) => refused = Some(why),
         }
     }
     let what = match filled.as_slice() {
@@ -442,55 +474,77 @@ fn hold(
         names => format!("{}, whole: {}", format.name(), names.join(", ")),
     };
     match refused {
-        Some(why) if filled.is_empty() => Err(Refusal::Other(why)),
+        Some(why) if filled.is_empty() => Err(why),
         Some(_) | None => Ok(Good { at, quality: Quality::Dump, what }),
     }
 }
 
-/// Why a whole file of the right engine is not a backup of what is wanted; `None` where it is one.
-fn holds(file: &BackupFile, path: &Path, claim: &Claim, seen: &Evidence, want: &Want<'_>) -> Option<String> {
-    let named = |name: &str| file.databases.iter().find(|dumped| dumped.name.as_deref() == Some(name));
-    let unnamed = || {
-        let fits = |name: &str| match &claim.database {
-            Some(database) => database == name,
-            None => want.only || super::names(path, name),
-        };
-        file.databases.iter().find(|dumped| dumped.name.is_none() && want.database.is_none_or(fits))
-    };
+/// Whether a whole file of the right engine is a backup of what is wanted.
+fn holds(
+    file: &BackupFile,
+    path: &Path,
+    claim: &Claim,
+    seen: &Evidence,
+    want: &Want<'_>,
+) -> Result<(), Refusal> {
+    let refused = |why: String| Err(Refusal::Other(format!("it {why}")));
     if let Some(keys) = file.keys {
         let live: u64 = seen.contents.databases.iter().filter_map(|database| database.rows).sum();
         let first = seen.contents.databases.iter().find(|database| database.name == "db0");
         let live = first.and_then(|database| database.rows).unwrap_or(live.min(1));
         if keys == 0 {
-            return Some("holds no keys".to_owned());
+            return refused("holds no keys".to_owned());
         }
         // Keys come and go; but not half of them between two backups.
-        return (keys < live / 2).then(|| format!("holds {keys} keys of {live}: it is of other data"));
+        let is_other = keys < live / 2;
+        return if is_other {
+            refused(format!("holds {keys} keys of {live}: it is of other data"))
+        } else {
+            Ok(())
+        };
     }
-    let Some(database) = want.database else {
+    let Part::Database { name, tables: live, only } = want.part else {
         // What is there is not known: then the file must hold something, and miss nothing that it names.
         let something = file.databases.iter().any(|dumped| dumped.tables != Some(0));
         let missing: u64 = file.databases.iter().map(|dumped| dumped.without_data).sum();
         return match (something, missing) {
-            (false, _) => Some("holds no tables".to_owned()),
-            (true, 0) => None,
-            (true, missing) => Some(format!("holds no rows of {missing} tables")),
+            (false, _) => refused("holds no tables".to_owned()),
+            (true, 1..) => refused(format!("holds no rows of {missing} tables")),
+            (true, 0) if matches!(want.part, Part::WholeServer) && !file.is_of_whole_server() => {
+                Err(Refusal::Unreadable(format!("it {}; {OTHERS_UNKNOWN}", is_of(file))))
+            }
+            (true, 0) => Ok(()),
         };
     };
-    let Some(dumped) = named(database).or_else(unnamed) else {
+    let named = |dumped: &&Dumped| dumped.name.as_deref() == Some(name);
+    let fits = || match &claim.database {
+        Some(database) => database == name,
+        None => only || super::names(path, name),
+    };
+    let unnamed = || file.databases.iter().find(|dumped| dumped.name.is_none()).filter(|_| fits());
+    let Some(dumped) = file.databases.iter().find(named).or_else(unnamed) else {
         let other = file.databases.iter().find_map(|dumped| dumped.name.as_deref());
-        return Some(match other {
-            Some(other) => format!("is of another database: {other}, not {database}"),
-            None => format!("does not say that it is of the database {database}"),
+        return refused(match other {
+            Some(other) => format!("is of another database: {other}, not {name}"),
+            None => format!("does not say that it is of the database {name}"),
         });
     };
     let tables = dumped.tables.unwrap_or(0);
-    if tables == 0 {
-        Some("holds no tables".to_owned())
-    } else if dumped.without_data > 0 {
-        Some(format!("holds no rows of {} tables", dumped.without_data))
-    } else {
-        want.tables.filter(|live| tables < *live).map(|live| format!("holds {tables} tables of {live}"))
+    match live {
+        _ if tables == 0 => refused("holds no tables".to_owned()),
+        _ if dumped.without_data > 0 => refused(format!("holds no rows of {} tables", dumped.without_data)),
+        Some(live) if tables < live => refused(format!("holds {tables} tables of {live}")),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// `is of the database shop`.
+fn is_of(file: &BackupFile) -> String {
+    let names: Vec<&str> = file.databases.iter().filter_map(|dumped| dumped.name.as_deref()).collect();
+    match names.as_slice() {
+        [] => "does not say of which database it is".to_owned(),
+        [name] => format!("is of the database {name}"),
+        names => format!("is of the databases {}", names.join(", ")),
     }
 }
 

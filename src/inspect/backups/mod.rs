@@ -120,6 +120,19 @@ pub struct BackupFile {
     pub copies: Vec<FileCopy>,
 }
 
+impl BackupFile {
+    /// Whether it is a dump of all databases of a server: that of MySQL's holds its own, too.
+    #[must_use]
+    pub fn is_of_whole_server(&self) -> bool {
+        let is_own = |dumped: &Dumped| dumped.name.as_deref() == Some("mysql");
+        match self.format {
+            Some(Format::PgCluster) => true,
+            Some(Format::MySqlDump) => self.databases.iter().any(is_own),
+            _ => false,
+        }
+    }
+}
+
 /// A copy of a server's data directory, file by file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileCopy {

@@ -205,7 +205,11 @@ fn evidence(engine: &str, databases: &[(&str, u64)]) -> Evidence {
         volume: None,
         presence: Presence::Found,
         size_bytes: None,
-        contents: Contents { databases: databases.iter().map(database).collect(), note: None },
+        contents: Contents {
+            databases: databases.iter().map(database).collect(),
+            complete: true,
+            note: None,
+        },
         last_write: None,
         running: true,
         fate: Fate::Destroyed,
@@ -280,6 +284,25 @@ fn a_backup_must_be_of_this_data() {
         judge(&[aged("shop.sql")], &evidence("postgres", &[("shop", 6), ("empty", 0)])).0,
         CoverageStatus::Covered
     );
+}
+
+#[test]
+fn where_the_databases_are_not_all_known_only_a_dump_of_the_whole_server_covers() {
+    let folder = Folder::new();
+    let aged = |name: &str| folder.aged(name, &fixture(name), HOUR);
+    let mut silent = evidence("postgres", &[]);
+    silent.contents.complete = false;
+    let mut partly = evidence("postgres", &[("shop", 6)]);
+    partly.contents.complete = false;
+    for seen in [&silent, &partly] {
+        for name in ["shop.sql"] {
+            let (status, why) = judge(&[aged(name)], seen);
+            assert_eq!(status, CoverageStatus::Undetermined, "{name}: {why}");
+            assert!(why.contains("other databases could not be told"), "{name}: {why}");
+        }
+        assert_eq!(judge(&[aged("all.sql")], seen).0, CoverageStatus::Covered);
+        assert_eq!(judge(&[aged("schema.sql")], seen).0, CoverageStatus::Stale);
+    }
 }
 
 #[test]
