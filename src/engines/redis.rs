@@ -133,7 +133,7 @@ password="${password:-${REDIS_PASSWORD:-${VALKEY_PASSWORD:-$(read_file "${REDIS_
 [ -z "$password" ] || export REDISCLI_AUTH="$password" VALKEYCLI_AUTH="$password"
 if [ "$port" = 0 ] && [ -n "$socket" ]; then ask() { $limit "$cli" -s "$socket" 2>/dev/null; }
 else ask() { $limit "$cli" -p "$port" 2>/dev/null; }; fi
-printf 'INFO server\nINFO replication\nINFO memory\nINFO persistence\nINFO keyspace\nECHO @save\nCONFIG GET save\nECHO @appendonly\nCONFIG GET appendonly\nECHO @dir\nCONFIG GET dir\nECHO @dbfilename\nCONFIG GET dbfilename\nECHO @end\n' | ask
+printf 'INFO server\nINFO replication\nINFO memory\nINFO persistence\nINFO keyspace\nECHO @save\nCONFIG GET save\nECHO @appendonly\nCONFIG GET appendonly\nECHO @dir\nCONFIG GET dir\nECHO @dbfilename\nCONFIG GET dbfilename\nECHO @shutdown-on-sigterm\nCONFIG GET shutdown-on-sigterm\nECHO @end\n' | ask
 "#;
 
 /// A server's answer, with how it keeps what it holds.
@@ -152,6 +152,8 @@ pub struct ServerAnswer {
     pub file: Option<String>,
     /// A background save that fails, in the server's word.
     pub save_failing: bool,
+    /// It is set not to save when it is told to stop.
+    pub ends_unsaved: bool,
 }
 
 /// How a server keeps its data.
@@ -165,21 +167,20 @@ pub enum Persistence {
     None,
 }
 
+/// The settings that are asked for.
+const SETTINGS: [&str; 5] = ["save", "appendonly", "dir", "dbfilename", "shutdown-on-sigterm"];
+
 /// Reads the answer; `None` where the server did not introduce itself (`NOAUTH`, no server).
 #[must_use]
 pub fn parse_answer(text: &str) -> Option<ServerAnswer> {
     let mut found = ServerAnswer::default();
     let (mut introduced, mut keyspace, mut ended) = (false, false, false);
-    let mut settings: [Option<String>; 4] = Default::default();
+    let mut settings: [Option<String>; 5] = Default::default();
     let mut lines = text.lines().map(|line| line.trim_end_matches('\r'));
     while let Some(line) = lines.next() {
         if let Some(name) = line.strip_prefix('@') {
             ended |= name == "end";
-            let Some(slot) =
-                ["save", "appendonly", "dir", "dbfilename"].iter().position(|known| *known == name)
-            else {
-                continue;
-            };
+            let Some(slot) = SETTINGS.iter().position(|known| *known == name) else { continue };
             // `name`, then its value; a refusal has neither.
             if lines.next() == Some(name) {
                 settings[slot] = lines.next().map(str::to_owned);
@@ -216,7 +217,8 @@ pub fn parse_answer(text: &str) -> Option<ServerAnswer> {
     }
     found.answer.complete = keyspace && ended;
     found.answer.contents.complete = found.answer.complete;
-    let [save, append_only, directory, file] = settings;
+    let [save, append_only, directory, file, at_stop] = settings;
+    found.ends_unsaved = at_stop.is_some_and(|words| words.split(' ').any(|word| word == "nosave"));
     found.persistence = match (append_only.as_deref(), save.as_deref()) {
         (Some("yes"), _) => Some(Persistence::AppendOnly),
         (Some("no"), Some(points)) if points.trim().is_empty() => Some(Persistence::None),
@@ -266,6 +268,9 @@ mod tests {
         assert_eq!(found.persistence, Some(Persistence::None));
         assert_eq!((found.answer.objects, found.changes_since_save, found.answer.complete), (3, 3, true));
         assert_eq!(found.directory.as_deref(), Some("/data"));
+        assert!(!found.ends_unsaved);
+        let unsaved = text.replace("@end", "@shutdown-on-sigterm\nshutdown-on-sigterm\nnosave force\n@end");
+        assert!(parse_answer(&unsaved).unwrap().ends_unsaved);
     }
 
     #[test]

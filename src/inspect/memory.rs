@@ -148,6 +148,9 @@ fn killed(subject: &Subject<'_>, answer: &ServerAnswer) -> Option<String> {
     if grace == 0 {
         return Some("a stop without grace kills it before one more".to_owned());
     }
+    if answer.ends_unsaved {
+        return Some("it is set not to save at a stop".to_owned());
+    }
     if answer.save_failing {
         return Some("its saves fail".to_owned());
     }

@@ -7,7 +7,7 @@ use super::{
     pflag::parse_bool,
     project::{Dependency, Project},
     service::Service,
-    simulate::{Does, Step, VolumeStep},
+    simulate::{Does, Step, VolumeStep, is_orderly},
     version::Version,
 };
 use crate::model::{
@@ -339,13 +339,11 @@ pub(super) fn ending(how: StopKind, timeout: Option<i64>, signal: Option<&str>) 
             Some("HUP" | "1" | "USR1" | "10" | "USR2" | "12" | "WINCH" | "28" | "CONT" | "18"),
         ) => None,
         // Any other may end it, in order or not: judged as the worse.
-        (StopKind::Kill, Some("TERM" | "15" | "INT" | "2" | "QUIT" | "3")) => {
-            Some(Does::Stop { timeout: Some(-1) })
-        }
+        (StopKind::Kill, Some(signal)) if is_orderly(signal) => Some(Does::Stop { timeout: Some(-1) }),
         (StopKind::Kill, Some(_)) => Some(Does::Kill),
-        (StopKind::Stop, Some("KILL" | "9")) => Some(Does::Kill),
+        (StopKind::Stop, Some(signal)) if !is_orderly(signal) => Some(Does::Kill),
         (StopKind::Stop, _) => Some(Does::Stop { timeout }),
-        (StopKind::Restart, Some("KILL" | "9")) => Some(Does::Restart { timeout: Some(0) }),
+        (StopKind::Restart, Some(signal)) if !is_orderly(signal) => Some(Does::Restart { timeout: Some(0) }),
         (StopKind::Restart, _) => Some(Does::Restart { timeout }),
     }
 }

@@ -162,15 +162,23 @@ fn tell_mounts(containers: &mut [PlannedContainer], volume: &str, cause: &str) {
     }
 }
 
+/// Whether servers take a signal as the wish to end in order, and save first what only memory has. `SIGRTMIN+3`
+/// is systemd's. Of any other nobody knows, so that it is judged as a kill.
+pub(super) fn is_orderly(signal: &str) -> bool {
+    let name = signal.to_uppercase();
+    matches!(name.trim_start_matches("SIG"), "" | "TERM" | "15" | "INT" | "2" | "RTMIN+3" | "37")
+}
+
 /// What a step does to a container itself.
 fn outcome(step: &Step, container: &Container) -> (Fate, Ending, String) {
     let runs = container.state.has_processes();
     let stop = |timeout: Option<i64>| {
         let grace_seconds = timeout.or(container.stop_timeout).unwrap_or(DEFAULT_GRACE);
-        match (runs, container.stop_signal.as_deref()) {
+        let is_asked = container.stop_signal.as_deref().is_none_or(is_orderly);
+        match (runs, is_asked) {
             (false, _) => Ending::Untouched,
-            (true, Some("SIGKILL" | "KILL" | "9")) => Ending::Kill,
-            (true, _) => Ending::Stop { grace_seconds },
+            (true, false) => Ending::Kill,
+            (true, true) => Ending::Stop { grace_seconds },
         }
     };
     let cause = step.cause.clone();

@@ -12,7 +12,7 @@ fn mount(kind: MountKind, volume: &str) -> Mount {
         volume: Some(volume.into()),
         source: None,
         writable: true,
-        is_part: false,
+        part: None,
     }
 }
 
@@ -142,12 +142,20 @@ fn a_killing_removal_leaves_the_volumes_of_an_auto_removed_container() {
 }
 
 #[test]
-fn a_stop_signal_that_cannot_be_caught_is_a_kill() {
-    let mut hard = container("a", State::Running, vec![]);
-    hard.stop_signal = Some("SIGKILL".into());
-    let state = state(vec![hard], vec![]);
-    let does = Does::StopAndRemove { timeout: Some(60), volumes: false };
-    assert_eq!(simulate(&[step("a", does)], &[], &state).containers[0].ending, Ending::Kill);
+fn a_stop_signal_that_is_no_wish_for_an_orderly_end_is_a_kill() {
+    let ending = |signal: &str| {
+        let mut hard = container("a", State::Running, vec![]);
+        hard.stop_signal = Some(signal.into());
+        let state = state(vec![hard], vec![]);
+        let does = Does::StopAndRemove { timeout: Some(60), volumes: false };
+        simulate(&[step("a", does)], &[], &state).containers[0].ending
+    };
+    for signal in ["SIGKILL", "9", "SIGQUIT", "SIGUSR1"] {
+        assert_eq!(ending(signal), Ending::Kill, "{signal}");
+    }
+    for signal in ["SIGTERM", "sigint", "15", "SIGRTMIN+3"] {
+        assert_eq!(ending(signal), Ending::Stop { grace_seconds: 60 }, "{signal}");
+    }
 }
 
 #[test]
