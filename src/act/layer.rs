@@ -169,7 +169,7 @@ mod tests {
             volume: None,
             source: None,
             writable: true,
-            is_part: false,
+            part: None,
         };
         Container {
             state: State::Exited,

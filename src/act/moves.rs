@@ -218,7 +218,7 @@ mod tests {
             volume: Some((*volume).to_owned()).filter(|name| !name.is_empty()),
             source: None,
             writable: true,
-            is_part: false,
+            part: None,
         };
         Container { mounts: mounts.iter().map(mount).collect(), ..Container::sample("1", "shop-db-1") }
     }

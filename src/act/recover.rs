@@ -353,7 +353,7 @@ mod tests {
                 .then(|| "new".to_owned()),
             source: Some("/srv".to_owned()),
             writable: true,
-            is_part: false,
+            part: None,
         };
         Container {
             image: image.to_owned(),

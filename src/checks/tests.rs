@@ -60,7 +60,7 @@ fn server(id: &str, name: &str) -> Container {
         volume: Some("shop_pg".into()),
         source: None,
         writable: true,
-        is_part: false,
+        part: None,
     };
     Container {
         image: "postgres:15".into(),

@@ -220,7 +220,7 @@ mod tests {
             volume: None,
             source: None,
             writable: true,
-            is_part: false,
+            part: None,
         };
         Container {
             environment: vec!["PGDATA=/srv/pg".to_owned()],

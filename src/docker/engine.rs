@@ -571,8 +571,8 @@ impl InspectedContainer {
         let parts = parts(&host);
         let mut mounts: Vec<Mount> =
             self.mounts.unwrap_or_default().into_iter().map(|mount| mount.reduce(&named, borrowed)).collect();
-        for mount in mounts.iter_mut().filter(|mount| parts.contains(&mount.destination)) {
-            mount.is_part = true;
+        for mount in &mut mounts {
+            mount.part = parts.get(&mount.destination).cloned();
         }
         for destination in host.tmpfs.unwrap_or_default().into_keys() {
             if !mounts.iter().any(|mount| mount.destination == destination) {
@@ -583,7 +583,7 @@ impl InspectedContainer {
                     volume: None,
                     source: None,
                     writable: true,
-                    is_part: false,
+                    part: None,
                 });
             }
         }
@@ -639,13 +639,13 @@ fn named_destinations(host: &InspectedHostConfig) -> Vec<String> {
     binds.chain(mounts).map(|path| clean(&path)).collect()
 }
 
-/// Destinations that have only a folder of their volume.
-fn parts(host: &InspectedHostConfig) -> Vec<String> {
-    let is_part = |mount: &&SpecMount| {
-        let options = mount.volume_options.as_ref();
-        options.and_then(|options| options.subpath.as_ref()).is_some_and(|path| !path.is_empty())
+/// Destinations that have only a folder of their volume, with that folder.
+fn parts(host: &InspectedHostConfig) -> BTreeMap<String, String> {
+    let part = |mount: &SpecMount| {
+        let path = mount.volume_options.as_ref()?.subpath.clone().filter(|path| !path.is_empty())?;
+        Some((clean(&mount.target), path))
     };
-    host.mounts.iter().flatten().filter(is_part).map(|mount| clean(&mount.target)).collect()
+    host.mounts.iter().flatten().filter_map(part).collect()
 }
 
 /// A path without a trailing slash, as the engine cleans destinations.
@@ -671,7 +671,7 @@ impl InspectedMount {
             volume: Some(self.name).filter(|name| !name.is_empty()),
             source: Some(self.source).filter(|source| !source.is_empty()),
             writable: self.writable,
-            is_part: false,
+            part: None,
         }
     }
 }

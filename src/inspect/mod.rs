@@ -29,7 +29,7 @@ use futures_util::{StreamExt as _, future, stream};
 
 use self::{
     hit::Hit,
-    known::Known,
+    known::{Known, Site},
     spot::{Spot, VolumeFates},
     subject::Subject,
     volume::Contained,
@@ -172,7 +172,7 @@ async fn look(
         volume::unattached(engine, &alone, depth.search(), hides).await
     })
     .await;
-    once_per_volume(attached.into_iter().chain(unattached).collect())
+    once_per_volume(plan, attached.into_iter().chain(unattached).collect())
 }
 
 fn is_touched(planned: &PlannedContainer, fates: &VolumeFates) -> bool {
@@ -195,7 +195,7 @@ fn whole_volumes<'a>(touched: &[&'a PlannedContainer]) -> HashSet<&'a str> {
             let above = |other: &Mount| {
                 other.destination != mount.destination && is_within(&other.destination, &mount.destination)
             };
-            mount.is_part || mounts.iter().any(above)
+            mount.part.is_some() || mounts.iter().any(above)
         };
         mounts.iter().filter(move |mount| !hidden(mount)).filter_map(|mount| mount.volume.as_deref())
     };
@@ -350,14 +350,14 @@ fn unreadable(subject: &Subject<'_>, cause: &str) -> Evidence {
 }
 
 /// Two containers may mount one volume: its data is told once, by the one whose server runs. Data wins over
-/// what another saw as empty.
-fn once_per_volume(mut evidence: Vec<Evidence>) -> Vec<Evidence> {
+/// what another saw as empty. What lies elsewhere in the volume is other data.
+fn once_per_volume(plan: &Plan, mut evidence: Vec<Evidence>) -> Vec<Evidence> {
     evidence.sort_by_key(|e| (e.presence != Presence::Found, !e.running, e.contents.databases.is_empty()));
-    let mut told_by: HashMap<(String, Option<String>), String> = HashMap::new();
+    let mut told_by: HashMap<(Site, Option<String>), String> = HashMap::new();
     evidence.retain(|e| match (&e.volume, &e.presence) {
-        (Some(volume), Presence::Found | Presence::Empty { .. }) => {
-            let teller =
-                told_by.entry((volume.clone(), e.engine.clone())).or_insert_with(|| e.target.id.clone());
+        (Some(_), Presence::Found | Presence::Empty { .. }) => {
+            let site = Site::of(plan, e);
+            let teller = told_by.entry((site, e.engine.clone())).or_insert_with(|| e.target.id.clone());
             *teller == e.target.id
         }
         _ => true,

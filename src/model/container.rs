@@ -93,8 +93,8 @@ pub struct Mount {
     /// The host's path, for binds.
     pub source: Option<String>,
     pub writable: bool,
-    /// Only a folder of the volume is mounted.
-    pub is_part: bool,
+    /// The folder of the volume that is mounted, where it is not the whole volume.
+    pub part: Option<String>,
 }
 
 /// A container with everything that planning and inspecting need, from one inspect call.
