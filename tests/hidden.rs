@@ -229,3 +229,106 @@ fn a_dump_of_one_database_does_not_cover_a_stopped_server_of_two() {
     stack.compose(&["kill", "pg"]).expect(0);
     stopped(&["maria"]).expect(0);
 }
+
+/// `dev/` at a container's root holds devices; in a volume it is whatever somebody named so.
+#[test]
+fn a_folder_of_a_volume_that_is_named_like_a_systems_is_searched() {
+    let engine = Engine::usual();
+    let yaml = "
+services:
+  web: { image: 'stateless:1', network_mode: none, command: sleep infinity, volumes: [ 'data:/data' ] }
+volumes: { data: {} }
+";
+    let stack = Stack::up(engine, yaml);
+    let web = stack.container("web");
+    engine.docker(&["exec", &web, "mkdir", "-p", "/data/dev"]).expect(0);
+    fill_sqlite(engine, &web, "/data/dev/app.db");
+    let ran = stack.dbsafe(&["down", "-v"]).expect(10);
+    assert!(ran.says("SQLite") && ran.says("app.db"), "{}", ran.stderr);
+    stack.compose(&["rm", "-sf"]).expect(0);
+    let ran = stack.dbsafe(&["down", "-v"]).expect(10);
+    assert!(ran.says("SQLite") && ran.says("app.db"), "{}", ran.stderr);
+}
+
+/// Two containers with a folder each of one volume were taken for two with the same data: what covered one
+/// covered both.
+#[test]
+fn folders_of_one_volume_are_different_data() {
+    let engine = Engine::usual();
+    let yaml = "
+services:
+  one: &app
+    image: stateless:1
+    network_mode: none
+    command: sleep infinity
+    volumes: [ { type: volume, source: shared, target: /data, volume: { subpath: one } } ]
+  two:
+    <<: *app
+    volumes: [ { type: volume, source: shared, target: /data, volume: { subpath: two } } ]
+volumes: { shared: { name: PROJECT } }
+";
+    let volume = unique("shared");
+    let stack = Stack::new(engine, &yaml.replace("PROJECT", &volume));
+    stack.compose(&["create", "--no-recreate"]);
+    let mount = format!("{volume}:/all");
+    engine
+        .docker(&[
+            "run",
+            "--rm",
+            "--network",
+            "none",
+            "-v",
+            &mount,
+            "stateless:1",
+            "mkdir",
+            "/all/one",
+            "/all/two",
+        ])
+        .expect(0);
+    stack.compose(&["up", "-d"]).expect(0);
+    let one = stack.container("one");
+    for service in ["one", "two"] {
+        fill_sqlite(engine, &stack.container(service), "/data/app.db");
+    }
+    stack.write(".dbsafe.toml", "[[backup]]\nservice = \"one\"\nfiles = \"one/*\"\n");
+    engine.docker(&["exec", &one, "sqlite3", "/data/app.db", ".backup /tmp/copy.db"]).expect(0);
+    std::fs::create_dir_all(stack.folder.join("one")).unwrap();
+    let to = stack.folder.join("one/app.db");
+    engine.docker(&["cp", &format!("{one}:/tmp/copy.db"), to.to_str().unwrap()]).expect(0);
+    engine.docker(&["exec", &one, "rm", "/tmp/copy.db"]).expect(0);
+    let ran = stack.dbsafe(&["down", "-v"]).expect(10);
+    assert!(ran.says(&stack.container("two")) && !ran.says(&one), "{}", ran.stderr);
+}
+
+/// A stop mostly saves what Redis has in memory.
+#[test]
+fn a_redis_that_is_set_not_to_save_at_a_stop_loses_its_writes() {
+    let engine = Engine::usual();
+    let yaml = "
+services:
+  cache:
+    image: redis:7
+    network_mode: none
+    command: redis-server --save 3600 100 --shutdown-on-sigterm nosave
+    volumes: [ 'data:/data' ]
+  saving:
+    image: redis:7
+    network_mode: none
+    command: redis-server --save 3600 100
+    volumes: [ 'saving:/data' ]
+volumes: { data: {}, saving: {} }
+";
+    let stack = Stack::up(engine, yaml);
+    for service in ["cache", "saving"] {
+        let name = stack.container(service);
+        engine.wait_for(&name, &["redis-cli", "set", "order", "1"]);
+    }
+    let ran = stack.dbsafe(&["compose", "stop"]).expect(10);
+    assert!(ran.says("set not to save at a stop"), "{}", ran.stderr);
+    stack.dbsafe(&["compose", "stop", "saving"]).expect(0);
+    // A signal that it has no answer to saves nothing, either.
+    stack.compose(&["start", "saving"]).expect(0);
+    let name = stack.container("saving");
+    engine.wait_for(&name, &["redis-cli", "set", "order", "2"]);
+    stack.dbsafe(&["kill", "-s", "QUIT", &name]).expect(10);
+}

@@ -51,6 +51,8 @@ pub struct Found {
 #[derive(Default)]
 pub struct Recogniser {
     patterns: Patterns,
+    /// Whether the paths begin at the root of a container.
+    is_root: bool,
     /// Which patterns of (kind, alternative) were seen at which root.
     marks: HashMap<(usize, usize, String), u32>,
     files: Vec<Found>,
@@ -64,6 +66,13 @@ pub struct Recogniser {
 }
 
 impl Recogniser {
+    /// For a listing of all that a container sees, where system folders hold indexes and caches. In any other
+    /// folder, `dev/app.db` is somebody's.
+    #[must_use]
+    pub fn of_root() -> Self {
+        Self { is_root: true, ..Self::default() }
+    }
+
     /// Takes one entry of the listing.
     pub fn see(&mut self, seen: Seen<'_>) {
         for (kind_index, alternative, bit, root) in self.patterns.matches(seen.path) {
@@ -84,7 +93,11 @@ impl Recogniser {
         self.file_count += 1;
         self.bytes += seen.size;
         self.newest = self.newest.max(seen.modified);
-        if let Some(kind) = by_magic(seen.path, seen.head) {
+        let kind = by_magic(seen.path, seen.head);
+        let is_cache = |kind: &Kind| {
+            !kind.in_memory && (is_cache(seen.path) || self.is_root && is_tool_cache(seen.path))
+        };
+        if let Some(kind) = kind.filter(|kind| !is_cache(kind)) {
             self.files.push(Found {
                 kind,
                 path: seen.path.to_owned(),
@@ -300,7 +313,7 @@ pub fn is_literal(pattern: &str) -> bool {
 pub fn by_magic(path: &str, head: &[u8]) -> Option<&'static Kind> {
     let at = |offset: usize, magic: &[u8]| head.get(offset..offset + magic.len()) == Some(magic);
     if at(0, sqlite::MAGIC) {
-        return kind("sqlite").filter(|_| !is_tool_cache(path));
+        return kind("sqlite");
     }
     if at(0, b"VALKEY") {
         return kind("valkey");
@@ -319,13 +332,34 @@ pub fn by_magic(path: &str, head: &[u8]) -> Option<&'static Kind> {
     } else {
         return None;
     };
-    kind(id).filter(|_| !is_tool_cache(path))
+    kind(id)
 }
 
-/// Files that tools rebuild by themselves: package managers' indexes, caches, coverage data. To ask about
-/// these would be the needless question.
+/// Whether a path of a container is of a file that tools rebuild by themselves: package managers' indexes,
+/// caches, coverage data. To ask about these would be the needless question.
 #[must_use]
 pub fn is_tool_cache(path: &str) -> bool {
+    const PREFIXES: &[&str] = &[
+        "var/cache/",
+        "var/lib/apt/",
+        "var/lib/dpkg/",
+        "var/lib/rpm/",
+        "var/lib/dnf/",
+        "var/lib/command-not-found/",
+        "var/lib/PackageKit/",
+        "usr/lib/sysimage/",
+        "etc/pki/nssdb/",
+        "lib/apk/",
+        "proc/",
+        "sys/",
+        "dev/",
+    ];
+    let below_root = path.trim_start_matches('/');
+    PREFIXES.iter().any(|prefix| below_root.starts_with(prefix)) || is_cache(path)
+}
+
+/// The same by names alone, wherever the path begins.
+fn is_cache(path: &str) -> bool {
     const FOLDERS: &[&str] = &[
         ".cache",
         "__pycache__",
@@ -342,25 +376,8 @@ pub fn is_tool_cache(path: &str) -> bool {
         ".cargo",
         ".nuget",
     ];
-    const PREFIXES: &[&str] = &[
-        "var/cache/",
-        "var/lib/apt/",
-        "var/lib/dpkg/",
-        "var/lib/rpm/",
-        "var/lib/dnf/",
-        "var/lib/command-not-found/",
-        "var/lib/PackageKit/",
-        "usr/lib/sysimage/",
-        "etc/pki/nssdb/",
-        "lib/apk/",
-        "proc/",
-        "sys/",
-        "dev/",
-    ];
-    let path = path.trim_start_matches('/');
     let name = path.rsplit('/').next().unwrap_or_default();
-    PREFIXES.iter().any(|prefix| path.starts_with(prefix))
-        || path.split('/').any(|part| FOLDERS.contains(&part))
+    path.split('/').any(|part| FOLDERS.contains(&part))
         || name == ".coverage"
         || name.starts_with(".coverage.")
 }
@@ -424,6 +441,22 @@ mod tests {
         let files: &[(&str, &[u8])] =
             &[("app/state.bin", &page), ("app/notes.db", b"plain text, really"), ("root/.cache/x.db", &page)];
         assert_eq!(recognise(files), [("sqlite", "app/state.bin".to_owned(), Some(true))]);
+    }
+
+    #[test]
+    fn a_folder_of_a_volume_is_no_system_folder() {
+        let page = page();
+        for (is_root, path, found) in [
+            (false, "dev/app.db", true),
+            (true, "dev/app.db", false),
+            (true, "var/lib/rpm/rpmdb.sqlite", false),
+            (true, "srv/dev/app.db", true),
+            (false, "home/.cache/x.db", false),
+        ] {
+            let mut recogniser = if is_root { Recogniser::of_root() } else { Recogniser::default() };
+            recogniser.see(Seen { path, form: Form::File, size: 1, modified: None, head: &page });
+            assert_eq!(!recogniser.finish().is_empty(), found, "{path}");
+        }
     }
 
     #[test]

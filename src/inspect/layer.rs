@@ -172,7 +172,7 @@ async fn scan_one(subject: &Subject<'_>, listed: Option<Recogniser>, place: Opti
         return Ok(hits(subject, recogniser, true));
     }
     if let Some(place) = place
-        && let Ok(listing) = listing::of(&place, "", STREAM_LIMITS).await
+        && let Ok(listing) = listing::of_layer(&place, STREAM_LIMITS).await
     {
         let whole = listing.is_whole();
         if whole || listing.recogniser.has_certain_data() {
@@ -184,7 +184,7 @@ async fn scan_one(subject: &Subject<'_>, listed: Option<Recogniser>, place: Opti
 
 /// The slower way: the engine compares the layer with the image, and we open what could be a database.
 async fn by_changes(subject: &Subject<'_>) -> Result<Vec<Hit>, EngineError> {
-    let mut recogniser = Recogniser::default();
+    let mut recogniser = Recogniser::of_root();
     let mut paths = subject.engine.changes(&subject.planned.container.id).await?;
     // Folders are listed too, before what they hold.
     paths.sort_unstable();

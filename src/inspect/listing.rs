@@ -40,15 +40,37 @@ impl Listing {
 /// Where the container is gone, the engine does not answer, or its archive breaks off twice: once may be a
 /// file that changed while it was read.
 pub(super) async fn of(place: &Place, path: &str, limits: WalkLimits) -> Result<Listing, EngineError> {
-    match once(place, path, limits).await {
-        Err(_broken_off) => once(place, path, limits).await,
+    twice(place, path, limits, Recogniser::default).await
+}
+
+/// Lists a container's writable layer in the same way.
+///
+/// # Errors
+/// As `of`.
+pub(super) async fn of_layer(place: &Place, limits: WalkLimits) -> Result<Listing, EngineError> {
+    twice(place, "", limits, Recogniser::of_root).await
+}
+
+async fn twice(
+    place: &Place,
+    path: &str,
+    limits: WalkLimits,
+    new: fn() -> Recogniser,
+) -> Result<Listing, EngineError> {
+    match once(place, path, limits, new()).await {
+        Err(_broken_off) => once(place, path, limits, new()).await,
         listing => listing,
     }
 }
 
-async fn once(place: &Place, path: &str, limits: WalkLimits) -> Result<Listing, EngineError> {
+async fn once(
+    place: &Place,
+    path: &str,
+    limits: WalkLimits,
+    recogniser: Recogniser,
+) -> Result<Listing, EngineError> {
     // The walk runs on another thread and may be given up, so what it saw is shared with it.
-    let shared = Arc::new(Mutex::new(Recogniser::default()));
+    let shared = Arc::new(Mutex::new(recogniser));
     let seen = Arc::clone(&shared);
     let mut since_check = 0_u32;
     let visit = move |entry: Entry| {
@@ -64,7 +86,7 @@ async fn once(place: &Place, path: &str, limits: WalkLimits) -> Result<Listing, 
     Ok(Listing { recogniser, end })
 }
 
-/// Lists several folders in one walk of the folder above them, named `0`, `1` and so on: each archive costs the
+/// Lists several layers, as folders, in one walk of the folder above them, named `0`, `1` and so on: each archive costs the
 /// engine a mount of everything. `None` where not all was seen.
 ///
 /// # Errors
@@ -75,7 +97,7 @@ pub(super) async fn of_each(
     limits: WalkLimits,
 ) -> Result<Option<Vec<Recogniser>>, EngineError> {
     let mut recognisers = Vec::new();
-    recognisers.resize_with(count, Recogniser::default);
+    recognisers.resize_with(count, Recogniser::of_root);
     let shared = Arc::new(Mutex::new(recognisers));
     let seen = Arc::clone(&shared);
     let visit = move |mut entry: Entry| {

@@ -30,7 +30,7 @@ use crate::{
 /// The catalogue of databases is a page or two.
 const CATALOGUE_BYTES: usize = 1 << 18;
 /// MySQL keeps its databases behind its logs, in the archive's order.
-const FOLDERS: WalkLimits = WalkLimits { bytes: 1 << 29, time: Duration::from_secs(1) };
+const FOLDERS: WalkLimits = WalkLimits { bytes: 1 << 29, time: Duration::from_secs(3) };
 /// Of so many databases of a cluster it is looked up whether they hold anything.
 const MOST_DATABASES: usize = 50;
 

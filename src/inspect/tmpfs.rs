@@ -65,6 +65,7 @@ pub(super) async fn look(subject: &Subject<'_>) -> Vec<(Spot, Result<Vec<Hit>, S
             Err(_)
                 if container.state != State::Paused
                     && is_scratch(&folder)
+                    && !(folder == SHARED_MEMORY && is_named)
                     && !candidates.iter().any(|c| is_within(&c.directory, &folder)) =>
             {
                 Ok(Vec::new())
