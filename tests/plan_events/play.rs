@@ -195,7 +195,8 @@ impl Events {
         let mut seen = Vec::new();
         loop {
             self.has_mark(api, &unique("mark"), &mut seen);
-            let outcome = names.outcome(&seen);
+            let mut outcome = names.outcome(&seen);
+            outcome.destroyed.extend(names.gone(api));
             let all_came = outcome.destroyed.is_superset(&wanted.destroyed)
                 && outcome.stopped.is_superset(&wanted.stopped);
             if all_came || start.elapsed() > PATIENCE {
@@ -275,6 +276,14 @@ impl Names {
         }
         outcome.stopped.retain(|name| !outcome.destroyed.contains(name));
         outcome
+    }
+
+    /// Volumes that are there no more. Engine 20.10 tells of none that a prune takes.
+    fn gone(&self, api: &Api) -> BTreeSet<String> {
+        let all = api.volumes(false);
+        let left: BTreeSet<&str> = all.iter().filter_map(|volume| volume["Name"].as_str()).collect();
+        let gone = self.volumes.iter().filter(|name| !left.contains(name.as_str()));
+        gone.map(|name| self.by_id[name].clone()).collect()
     }
 
     /// Anonymous volumes that lie around now, and did not before.
