@@ -21,7 +21,11 @@ url = \"s3://bucket/prefix\"",
 fn on_data(situation: &Situation<'_>, sink: &mut Sink<'_>) {
     let coverage = &situation.seen.coverage;
     if coverage.status == CoverageStatus::Covered && coverage.facts.off_host == Some(false) {
-        sink.raise_on(situation.seen, "its backups lie on the same machine as the data")
-            .remedy("docker dbsafe snapshots push");
+        let is_snapshot = coverage.source.as_deref().is_some_and(|source| source.starts_with("snapshot "));
+        // Another tool's backups are not ours to send.
+        let first = format!("docker dbsafe snapshot {}\n", situation.seen.target.name);
+        let first = if is_snapshot { "" } else { first.as_str() };
+        sink.raise_on(situation.seen, "its backup lies on the same machine, and no copy elsewhere is known")
+            .remedy(format!("{first}docker dbsafe snapshots push"));
     }
 }

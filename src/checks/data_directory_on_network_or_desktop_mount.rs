@@ -24,6 +24,9 @@ pub(super) static CHECK: Check = Check {
     ..Check::documented("data-directory-on-network-or-desktop-mount", Class::Data, Severity::Medium)
 };
 
+/// `migrate` leaves alone what already lies in a folder or in a volume with a name.
+const REMEDY: &str = "keep them in a named volume of the driver local, without options";
+
 fn look(look: &Look<'_>, sink: &mut Sink<'_>) {
     let setup = look.setup;
     let Some(Holder::Mount(mount)) = place::of_file(setup).map(|place| place.holder) else { return };
@@ -34,8 +37,7 @@ fn look(look: &Look<'_>, sink: &mut Sink<'_>) {
         of_volume(mount.driver.as_deref(), &mount.options)
     };
     if let Some(kind) = kind {
-        sink.raise(setup, &["volumes"], format!("its files lie on {kind}"))
-            .remedy("keep them in a named volume of the driver local, without options");
+        sink.raise(setup, &["volumes"], format!("its files lie on {kind}")).remedy(REMEDY);
     }
 }
 
@@ -50,10 +52,7 @@ fn on_data(situation: &Situation<'_>, sink: &mut Sink<'_>) {
         of_folder(mount.source.as_deref()?)
     };
     if let Some(kind) = by_volume().or_else(by_folder) {
-        sink.raise_on(seen, format!("its files lie on {kind}")).remedy(format!(
-            "docker dbsafe migrate {}",
-            seen.target.service.as_deref().unwrap_or(&seen.target.name)
-        ));
+        sink.raise_on(seen, format!("its files lie on {kind}")).remedy(REMEDY);
     }
 }
 

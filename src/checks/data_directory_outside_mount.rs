@@ -62,7 +62,11 @@ fn on_data(situation: &Situation<'_>, sink: &mut Sink<'_>) {
     let Some(missed) = place::missed(setup) else { return };
     sink.raise_on(seen, format!("{} is mounted, and the data is in {}", missed.target, seen.path))
         .severity(unless_covered(seen, Severity::High))
-        .remedy(format!("docker dbsafe migrate {}", setup.service_name()));
+        .remedy(match setup.project {
+            Some(_) => format!("docker dbsafe migrate {}", setup.name),
+            // Without a compose file there is none to change.
+            None => format!("docker dbsafe snapshot {}", setup.name),
+        });
 }
 
 /// How bad it is that data may go: hardly, where a recent backup of it exists.

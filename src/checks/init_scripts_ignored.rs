@@ -35,8 +35,18 @@ fn on_data(situation: &Situation<'_>, sink: &mut Sink<'_>) {
     };
     let Some(born) = engines::born(engine, identity).filter(|_| setup.engine == seen.engine) else { return };
     if changed.duration_since(born) > TOGETHER {
-        sink.raise_on(seen, "its init scripts are younger than its data: they were not run on it").remedy(
-            format!("run the change by hand: docker exec -i {} psql < SCRIPT, or the like", setup.name),
-        );
+        let message = "its init scripts are dated after its data: what changed in them was not run on it";
+        let raised = sink.raise_on(seen, message);
+        raised.remedy(format!("docker exec -i {} {} < SCRIPT", setup.name, client(engine)));
+    }
+}
+
+/// The client in the container, as whom and for what the image runs a script.
+fn client(engine: &str) -> &'static str {
+    match engine {
+        "mysql" => "sh -c 'MYSQL_PWD=$MYSQL_ROOT_PASSWORD mysql -uroot $MYSQL_DATABASE'",
+        _ => {
+            "sh -c 'exec psql -v ON_ERROR_STOP=1 -U ${POSTGRES_USER:-postgres} ${POSTGRES_DB:-$POSTGRES_USER}'"
+        }
     }
 }

@@ -4,6 +4,7 @@
 pub mod from_compose;
 pub mod from_container;
 mod kind;
+pub mod named_files;
 mod place;
 mod redis;
 mod values;

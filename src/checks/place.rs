@@ -67,6 +67,18 @@ pub(super) fn of_file(setup: &Setup) -> Option<Place<'_>> {
     Some(Place { path, holder })
 }
 
+/// Where a container's server keeps its data: where its variables or its command say, else where its images do.
+#[must_use]
+pub(super) fn directory(setup: &Setup) -> Option<String> {
+    let habits = served(setup)?;
+    let kind = engines::kind(habits.kind)?;
+    let by_variable = kind.directory_variables.iter().find_map(|name| setup.value(name));
+    let by_flag = || kind.flagged_directories(&setup.words()).into_iter().next();
+    let named = by_variable.filter(|path| path.starts_with('/')).map(str::to_owned).or_else(by_flag);
+    let path = named.unwrap_or_else(|| habits.directory.to_owned());
+    Some(path.trim_end_matches('/').to_owned())
+}
+
 /// Where an image keeps data when nobody says otherwise, and the volume that it declares. A tag that does not tell
 /// the version leaves both layouts of PostgreSQL open: then what is mounted is believed.
 fn usual(setup: &Setup, habits: &Habits, image: &str) -> (&'static str, Option<&'static str>) {
@@ -127,7 +139,5 @@ pub(super) fn is_cache(setup: &Setup) -> bool {
 /// Whether a server has no files that anybody would miss.
 #[must_use]
 pub(super) fn keeps_no_files(setup: &Setup) -> bool {
-    let writes_nothing =
-        Options::of(setup).is_some_and(|options| !options.saves && !options.appends && !options.has_file);
-    writes_nothing || is_cache(setup)
+    Options::of(setup).is_some_and(|options| options.writes_nothing()) || is_cache(setup)
 }

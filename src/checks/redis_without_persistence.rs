@@ -30,9 +30,8 @@ volumes:
 fn look(look: &Look<'_>, sink: &mut Sink<'_>) {
     let setup = look.setup;
     let Some(options) = Options::of(setup) else { return };
-    let writes = options.saves || options.appends;
-    // Options in a file may say otherwise, and who keeps a cache means it.
-    if writes || options.has_file || is_cache(setup) || options.policy.starts_with("volatile-") {
+    // Options in a file that nobody could read may say otherwise, and who keeps a cache means it.
+    if !options.writes_nothing() || is_cache(setup) || options.policy.starts_with("volatile-") {
         return;
     }
     sink.raise(setup, &["command"], "it writes nothing to disk: a restart loses every key")

@@ -5,7 +5,7 @@ use crate::model::{
     check::{Check, Class, Look, Sink, Situation},
     container::MountKind,
     evidence::Presence,
-    setup::SetupMount,
+    setup::{Setup, SetupMount},
     verdict::Severity,
 };
 
@@ -61,6 +61,11 @@ fn kept(path: &str, holder: Holder<'_>) -> Option<(String, String)> {
     Some((mount.source.clone()?, below.to_owned()))
 }
 
+/// Where in what is mounted a path lies.
+fn below<'p>(path: &'p str, mount: &SetupMount) -> &'p str {
+    path.strip_prefix(mount.target.trim_end_matches('/')).unwrap_or_default().trim_matches('/')
+}
+
 fn is_writer(mount: &SetupMount) -> bool {
     matches!(mount.kind, MountKind::NamedVolume | MountKind::Bind) && !mount.read_only
 }
@@ -72,12 +77,15 @@ fn on_data(situation: &Situation<'_>, sink: &mut Sink<'_>) {
     else {
         return;
     };
-    let writes = |mount: &SetupMount| is_writer(mount) && mount.source == own.source;
+    let below = below(&seen.path, own);
+    // Two servers may have a folder each in one volume.
+    let writes_here = |other: &Setup| {
+        let Some(path) = place::directory(other) else { return false };
+        let mount = other.mount_of(&path).filter(|mount| is_writer(mount) && mount.source == own.source);
+        mount.is_some_and(|mount| self::below(&path, mount) == below)
+    };
     let other = situation.all.iter().find(|other| {
-        other.id != setup.id
-            && other.running
-            && other.engine == setup.engine
-            && other.mounts.iter().any(writes)
+        other.id != setup.id && other.running && other.engine == setup.engine && writes_here(other)
     });
     if let Some(other) = other {
         let message = format!("{} runs the same server on the same files", other.name);

@@ -166,6 +166,13 @@ fn two_servers_on_one_volume() {
     shared.shows(&[]);
     shared.others = vec![Container { command: vec!["pg_dump".into()], ..server("2", "dump") }];
     shared.shows(&[]);
+    // A folder each in one volume is none of the other's business.
+    let mut beside = server("2", "shop-db-2");
+    beside.environment.push("PGDATA=/var/lib/postgresql/data/two".into());
+    shared.others = vec![beside];
+    shared.shows(&[]);
+    shared.seen.path = "/var/lib/postgresql/data/two".into();
+    shared.shows(&["shared-data-directory"]);
 }
 
 #[test]

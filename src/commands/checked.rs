@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::app::App;
 use crate::{
-    checks::{self, from_container},
+    checks::{self, from_container, named_files},
     inspect::scripts,
     model::{
         check::Situation,
@@ -32,6 +32,7 @@ pub(super) async fn findings(app: &App, settings: &Settings, looked: &Looked<'_>
     let containers = looked.plan.containers.iter().map(|planned| &planned.container);
     let mut setups: Vec<Setup> = containers.clone().map(from_container::setup).collect();
     scripts::note_changes(&app.engine, &mut setups).await;
+    read_files(app, &mut setups).await;
     let mut found = of_setups(settings, looked.plan, &setups);
     let by_name: HashMap<&str, &Volume> =
         looked.volumes.iter().map(|volume| (volume.name.as_str(), volume)).collect();
@@ -59,6 +60,23 @@ pub(super) async fn findings(app: &App, settings: &Settings, looked: &Looked<'_>
         }));
     }
     found
+}
+
+/// Reads the files that say more of a container than its description.
+async fn read_files(app: &App, setups: &mut [Setup]) {
+    let id = |setup: &Setup| setup.id.clone().unwrap_or_default();
+    let wanted: Vec<(String, String)> = setups
+        .iter()
+        .flat_map(|setup| named_files::wanted(setup).into_iter().map(move |path| (id(setup), path)))
+        .collect();
+    let read = scripts::read(&app.engine, &wanted, named_files::LIMIT).await;
+    let by_id: HashMap<String, usize> =
+        setups.iter().enumerate().map(|(at, setup)| (id(setup), at)).collect();
+    for ((container, path), bytes) in wanted.into_iter().zip(read) {
+        if let (Some(at), Some(bytes)) = (by_id.get(&container), bytes) {
+            named_files::note(&mut setups[*at], path, bytes);
+        }
+    }
 }
 
 /// Containers see the services of their own project alone.

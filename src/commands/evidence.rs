@@ -8,7 +8,7 @@ use crate::{
         evidence::{Evidence, Presence},
         plan::{Fate, Plan},
     },
-    settings::Settings,
+    settings::{Extent, Settings},
 };
 
 /// Looks at everything that the plan touches, and for backups of it. Where a backup lets data go, what lies beside
@@ -21,7 +21,8 @@ pub(super) async fn gather(
     counter: &Counter,
 ) -> Vec<Evidence> {
     let mut evidence = inspect::counted(&app.engine, plan, depth, counter).await;
-    settings.cover(app, plan, &mut evidence).await;
+    let extent = if depth == Depth::Everything { Extent::UntilElsewhere } else { Extent::UntilCovered };
+    settings.cover(app, plan, &mut evidence, extent).await;
     known::add(app, &mut evidence);
     let is_settled = |seen: &Evidence| {
         let counts = depth == Depth::Everything || seen.fate >= Fate::Detached;
@@ -30,7 +31,7 @@ pub(super) async fn gather(
     let more = inspect::beside(&app.engine, plan, depth, &evidence, is_settled).await;
     if !more.is_empty() {
         evidence.extend(more);
-        settings.cover(app, plan, &mut evidence).await;
+        settings.cover(app, plan, &mut evidence, extent).await;
         known::add(app, &mut evidence);
     }
     evidence

@@ -1,4 +1,5 @@
-//! When the scripts last changed that a database's image runs once, on an empty data directory.
+//! Files of a container that say how it is set up: when the scripts last changed that a database's image runs once, on
+//! an empty data directory, and small texts that its command names.
 
 use std::{
     ops::ControlFlow,
@@ -36,6 +37,18 @@ pub async fn note_changes(engine: &Engine, setups: &mut [Setup]) {
             setup.scripts_changed = newest(engine, setup.id.as_deref().unwrap_or_default()).await;
         })
         .await;
+}
+
+/// Reads what is wanted of each container: a path each, and its bytes, to at most `limit`. What cannot be read is not
+/// known.
+pub async fn read(engine: &Engine, wanted: &[(String, String)], limit: usize) -> Vec<Option<Vec<u8>>> {
+    stream::iter(wanted)
+        .map(|(container, path)| async move {
+            Place::new(engine, container, "/").read(path, limit).await.ok().flatten()
+        })
+        .buffered(PARALLEL)
+        .collect()
+        .await
 }
 
 async fn newest(engine: &Engine, container: &str) -> Option<Timestamp> {

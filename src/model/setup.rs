@@ -59,6 +59,8 @@ pub struct Setup {
     pub one_off: bool,
     /// Bytes.
     pub shm_size: Option<u64>,
+    /// What its command or its health check names, as far as it could be read.
+    pub files: Vec<NamedFile>,
     pub replicas: u64,
     pub labels: Labels,
 }
@@ -95,6 +97,7 @@ impl Setup {
             auto_remove: false,
             one_off: false,
             shm_size: None,
+            files: Vec::new(),
             replicas: 1,
             labels: Labels::new(),
         }
@@ -116,6 +119,12 @@ impl Setup {
     pub fn value(&self, name: &str) -> Option<&str> {
         let variable = self.environment.iter().rev().find(|variable| variable.name == name)?;
         variable.value.as_ref().map(Hidden::reveal)
+    }
+
+    /// What the file at a path of the container says, where it was read.
+    #[must_use]
+    pub fn text_of(&self, path: &str) -> Option<&str> {
+        self.files.iter().find(|file| file.path == path).map(|file| file.text.reveal())
     }
 
     /// The words of entrypoint and command, those of a shell's line one by one.
@@ -168,6 +177,15 @@ impl fmt::Debug for Hidden {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("…")
     }
+}
+
+/// A small text file of a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedFile {
+    /// In the container.
+    pub path: String,
+    /// May hold secrets.
+    pub text: Hidden,
 }
 
 /// An environment variable.

@@ -1,5 +1,7 @@
 //! Findings as SARIF 2.1.0, which code hosts and editors show at the line that they are about.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
 use crate::model::{check::Check, verdict::Severity};
@@ -18,6 +20,8 @@ pub struct Alert<'a> {
     pub file: Option<Region<'a>>,
     /// The container, volume or service that it is about.
     pub object: Option<Object<'a>>,
+    /// Where in the object: a container may hold two databases.
+    pub part: String,
     /// Why it does not count, where it does not.
     pub suppressed: Option<&'a str>,
 }
@@ -31,21 +35,32 @@ pub struct Region<'a> {
     pub end: (usize, usize),
 }
 
-/// What is not in a file: `container shop-db-1` of `shop`.
+/// What is not in a file: `container shop-db-1` of `shop` on `default`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Object<'a> {
     /// `container`, `volume`, `service`.
     pub kind: &'a str,
     pub name: &'a str,
-    /// The project or engine that it belongs to.
-    pub within: Option<&'a str>,
+    /// docker's context for the engine that has it: names are of one engine alone.
+    pub engine: Option<&'a str>,
+    /// The project that it belongs to.
+    pub project: Option<&'a str>,
 }
 
 /// The document, of all checks that could have found something and of what they found.
 #[must_use]
 pub fn document(checks: &[&Check], alerts: &[Alert<'_>]) -> Value {
     let index = |id: &str| checks.iter().position(|check| check.id == id);
-    let results: Vec<Value> = alerts.iter().map(|alert| result(alert, index(alert.check))).collect();
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    let mut fingerprint = |alert| {
+        let first = fingerprint(alert);
+        // Two of one kind at one place are counted, or a code host would take them for one.
+        let times = seen.entry(first.clone()).or_default();
+        *times += 1;
+        if *times == 1 { first } else { format!("{first}:{times}") }
+    };
+    let results: Vec<Value> =
+        alerts.iter().map(|alert| result(alert, index(alert.check), &fingerprint(alert))).collect();
     json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -84,7 +99,7 @@ fn rule(check: &Check) -> Value {
     rule
 }
 
-fn result(alert: &Alert<'_>, rule: Option<usize>) -> Value {
+fn result(alert: &Alert<'_>, rule: Option<usize>, fingerprint: &str) -> Value {
     let message = match alert.remedy {
         Some(remedy) => format!("{}\n{remedy}", alert.message),
         None => alert.message.clone(),
@@ -95,7 +110,7 @@ fn result(alert: &Alert<'_>, rule: Option<usize>) -> Value {
         "message": {"text": message},
         "properties": {"severity": alert.severity},
         // The same finding in the next run, wherever its line went.
-        "partialFingerprints": {"dbsafe/v1": fingerprint(alert)},
+        "partialFingerprints": {"dbsafe/v1": fingerprint},
     });
     if let Some(index) = rule {
         result["ruleIndex"] = json!(index);
@@ -110,9 +125,8 @@ fn result(alert: &Alert<'_>, rule: Option<usize>) -> Value {
         location["physicalLocation"] = json!({"artifactLocation": {"uri": uri(file.path)}, "region": region});
     }
     if let Some(object) = &alert.object {
-        let full = object
-            .within
-            .map_or_else(|| object.name.to_owned(), |within| format!("{within}/{}", object.name));
+        let parts = [object.engine, object.project, Some(object.name)];
+        let full = parts.into_iter().flatten().collect::<Vec<_>>().join("/");
         location["logicalLocations"] =
             json!([{"name": object.name, "fullyQualifiedName": full, "kind": object.kind}]);
     }
@@ -125,11 +139,14 @@ fn result(alert: &Alert<'_>, rule: Option<usize>) -> Value {
     result
 }
 
+/// No id that docker gives and no line: the finding is the same one when a container was made anew, or a file grew.
 fn fingerprint(alert: &Alert<'_>) -> String {
     let file = alert.file.map_or("", |file| file.path);
-    let (within, name) =
-        alert.object.map_or(("", ""), |object| (object.within.unwrap_or_default(), object.name));
-    format!("{}:{file}:{within}:{name}", alert.check)
+    let object = alert.object.map_or([""; 3], |object| {
+        [object.engine.unwrap_or_default(), object.project.unwrap_or_default(), object.name]
+    });
+    let [engine, project, name] = object;
+    format!("{}:{file}:{engine}:{project}:{name}:{}", alert.check, alert.part)
 }
 
 fn level(severity: Severity) -> &'static str {
@@ -184,7 +201,8 @@ mod tests {
             message: "nothing tells".to_owned(),
             remedy: Some("healthcheck: {}"),
             file: Some(Region { path: "my app/compose.yaml", start: (3, 5), end: (3, 9) }),
-            object: Some(Object { kind: "service", name: "db", within: Some("shop") }),
+            object: Some(Object { kind: "service", name: "db", engine: None, project: Some("shop") }),
+            part: "healthcheck.test".to_owned(),
             suppressed: None,
         };
         let elsewhere =
@@ -203,5 +221,26 @@ mod tests {
         assert_eq!(results[0]["ruleIndex"], 0);
         assert_eq!(results[1]["suppressions"][0]["justification"], "only a test");
         assert!(results[2].get("locations").is_none());
+    }
+
+    #[test]
+    fn two_findings_of_one_kind_at_one_place_are_two() {
+        let alert = Alert {
+            check: "other",
+            severity: Severity::Low,
+            message: "one".to_owned(),
+            remedy: None,
+            file: None,
+            object: Some(Object { kind: "container", name: "db", engine: Some("near"), project: None }),
+            part: "/data".to_owned(),
+            suppressed: None,
+        };
+        let elsewhere = Alert { part: "/srv".to_owned(), ..alert.clone() };
+        let document = document(&[&BARE], &[alert.clone(), alert, elsewhere]);
+        let of = |index: usize| &document["runs"][0]["results"][index]["partialFingerprints"]["dbsafe/v1"];
+        assert_eq!(
+            [of(0), of(1), of(2)],
+            ["other::near::db:/data", "other::near::db:/data:2", "other::near::db:/srv"]
+        );
     }
 }

@@ -39,6 +39,9 @@ use crate::{
 pub enum Extent {
     /// Until something covers the data: somebody waits to go on.
     UntilCovered,
+    /// Until a copy on another machine is known, too, or nobody is left to be asked: it is to be said whether there is
+    /// one.
+    UntilElsewhere,
     /// Everything, whatever time it takes.
     Everything,
 }
@@ -50,7 +53,7 @@ impl Extent {
     /// How long one tool may take.
     fn patience(self) -> Duration {
         Duration::from_secs(match self {
-            Self::UntilCovered => 20,
+            Self::UntilCovered | Self::UntilElsewhere => 20,
             Self::Everything => 600,
         })
     }
@@ -103,8 +106,8 @@ impl Surroundings {
 
 impl Settings {
     /// Fills in what backs each body of data up.
-    pub async fn cover(&self, app: &App, plan: &Plan, evidence: &mut [Evidence]) {
-        self.backups(app, plan, evidence, Extent::UntilCovered).await;
+    pub async fn cover(&self, app: &App, plan: &Plan, evidence: &mut [Evidence], extent: Extent) {
+        self.backups(app, plan, evidence, extent).await;
     }
 
     /// Looks for backups of each body of data, fills in the best, and tells of all that were looked at.
@@ -141,7 +144,8 @@ impl Settings {
                 }
             };
             let search = Search { app, plan, surroundings: &surroundings, extent, limits };
-            let looked = search.of(seen, looks, Arc::clone(&snapshots)).await;
+            let mut looked = search.of(seen, looks, Arc::clone(&snapshots)).await;
+            looked.weigh_beside();
             seen.coverage = looked.coverage;
             told.push(looked.found);
         }
@@ -268,7 +272,12 @@ impl Search<'_> {
     }
 
     fn is_enough(&self, found: &Looked) -> bool {
-        self.extent == Extent::UntilCovered && found.coverage.status == CoverageStatus::Covered
+        let is_covered = found.coverage.status == CoverageStatus::Covered;
+        match self.extent {
+            Extent::UntilCovered => is_covered,
+            Extent::UntilElsewhere => is_covered && found.coverage.facts.off_host != Some(false),
+            Extent::Everything => false,
+        }
     }
 
     fn asker(&self, place: Where) -> Asker {
@@ -373,6 +382,8 @@ fn look_here(
             whole,
             same_data: Some(true),
             verified: own.verified,
+            off_host: own.facts.off_host,
+            scheduled: own.facts.scheduled,
             detail: own.detail.clone(),
             ..Backup::new("dbsafe", own.source.clone().unwrap_or_default(), own.at, own.status)
         };
@@ -560,6 +571,23 @@ impl Looked {
             self.coverage = other.coverage;
         }
         self.found.extend(other.found);
+    }
+
+    /// The best backup is one of several: what it lacks another may have, and then nobody is told that it is missing.
+    fn weigh_beside(&mut self) {
+        let counts = |row: &&Backup| row.status == CoverageStatus::Covered;
+        let best = |of: fn(&Backup) -> Option<bool>, own: Option<bool>| {
+            let rows = || self.found.iter().filter(counts).map(of);
+            match own {
+                Some(false) if rows().any(|row| row == Some(true)) => Some(true),
+                Some(false) if rows().any(|row| row.is_none()) => None,
+                own => own,
+            }
+        };
+        let facts = self.coverage.facts;
+        let (off_host, scheduled) =
+            (best(|row| row.off_host, facts.off_host), best(|row| row.scheduled, facts.scheduled));
+        (self.coverage.facts.off_host, self.coverage.facts.scheduled) = (off_host, scheduled);
     }
 }
 

@@ -32,7 +32,9 @@ pub fn coverage(
         match fault(stored, item, max_age, now) {
             None => {
                 let detail = Some(stored.manifest.verification.detail.clone());
-                return Some(told(stored, CoverageStatus::Covered, detail, None));
+                let mut told = told(stored, CoverageStatus::Covered, detail, None);
+                told.facts.scheduled = is_by_hand(snapshots, seen, volume_created).then_some(false);
+                return Some(told);
             }
             Some((fault, why)) => {
                 stale.get_or_insert_with(|| told(stored, CoverageStatus::Stale, Some(why), Some(fault)));
@@ -40,6 +42,14 @@ pub fn coverage(
         }
     }
     stale
+}
+
+/// Whether nothing speaks for a timer that takes the snapshots of one body of data: each was taken by a guarded command,
+/// or there is no second one. Who takes several by themselves may have a crontab that nobody knows of.
+fn is_by_hand(snapshots: &[Stored], seen: &Evidence, volume_created: Option<&str>) -> bool {
+    let of =
+        |stored: &&Stored| stored.manifest.items.iter().any(|item| is_of(stored, item, seen, volume_created));
+    snapshots.iter().filter(of).filter(|stored| stored.manifest.command.is_empty()).count() < 2
 }
 
 /// The newest snapshot of one body of data, whatever its state; `None` where there is none.

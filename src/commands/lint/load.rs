@@ -3,6 +3,7 @@
 use std::{
     ffi::OsString,
     fs,
+    io::Read as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 use super::Context;
 use crate::{
-    checks::from_compose,
+    checks::{from_compose, named_files},
     commands::app::Failure,
     composefile::{Sources, standard_files},
     docker::program::{ComposeProgram, DockerProgram, NestedOutput},
@@ -137,11 +138,13 @@ impl<'a> Loader<'a> {
         for (file, cause) in &sources.unread {
             notes.push(format!("{} is not read, and nothing is located in it: {cause}", file.display()));
         }
+        let mut setups = from_compose::setups(&model, written.ok().as_ref());
+        setups.iter_mut().for_each(read_files);
         Ok(Project {
             wanted: Wanted { files: wanted.files.clone(), named: wanted.named },
             folder: self.context.here.join(folder),
             sources,
-            setups: from_compose::setups(&model, written.ok().as_ref()),
+            setups,
             notes,
         })
     }
@@ -155,6 +158,20 @@ impl<'a> Loader<'a> {
         let all = ["--profile", "*", "config", "--format", "json"];
         arguments.extend(all.iter().chain(flags).map(OsString::from));
         Ok(self.compose.output(&arguments, LIMIT).await?)
+    }
+}
+
+/// Reads the files beside the compose file that a service's command or health check names.
+fn read_files(setup: &mut Setup) {
+    for path in named_files::wanted(setup) {
+        let Some(host) = named_files::on_host(setup, &path) else { continue };
+        // Not a device, not a pipe that would be waited for, and no more than is of use.
+        let is_file = fs::metadata(&host).is_ok_and(|metadata| metadata.is_file());
+        let mut bytes = Vec::new();
+        let read = |file: fs::File| file.take(named_files::LIMIT as u64).read_to_end(&mut bytes);
+        if is_file && fs::File::open(&host).and_then(read).is_ok() {
+            named_files::note(setup, path, bytes);
+        }
     }
 }
 

@@ -182,7 +182,13 @@ fn alert<'a>(project: &'a Project, found: &'a Found) -> Alert<'a> {
             let (start, end) = ((place.line, place.column), (place.end_line, place.end_column));
             Some(Region { path: file.to_str()?, start, end })
         }),
-        object: Some(Object { kind: "service", name: found.service(), within: project.name() }),
+        object: Some(Object {
+            kind: "service",
+            name: found.service(),
+            engine: None,
+            project: project.name(),
+        }),
+        part: found.raised.field.get(2..).unwrap_or_default().join("."),
         suppressed: found.suppressed.as_deref(),
     }
 }

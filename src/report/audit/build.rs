@@ -129,6 +129,8 @@ fn add(
     let mut own: BTreeMap<(TargetKind, String), Own> = BTreeMap::new();
     for (class, mut finding) in findings {
         let about = |seen: &&Evidence| finding.target == seen.target && finding.path == seen.path;
+        // A check does not know how the engine is reached.
+        finding.remedy = finding.remedy.map(|remedy| remedy::by(&remedy, &docker));
         if finding.remedy.is_none() {
             finding.remedy = remedy::of(&finding, evidence.iter().find(about), &docker);
         }

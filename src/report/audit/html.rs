@@ -4,7 +4,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{Audit, ContainerRow, FindingRow, Group, Holder, Standing, risk_word};
+use super::{Audit, ContainerRow, FindingRow, Group, Holder, Standing, Summary, risk_word};
 use crate::{
     model::{
         check::Class,
@@ -38,12 +38,19 @@ pub fn render(audit: &Audit) -> String {
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                a.skip href="#findings" { "to the findings" }
+                a.skip href="#findings" { "to what was found" }
                 header { (heading(audit)) }
                 main {
                     h2 { "The picture" }
-                    ul.map { @for (index, group) in groups.iter().enumerate() { (picture(audit, group, index)) } }
                     (legend())
+                    // Without a program: the style sheet sees whether it is ticked.
+                    p.only {
+                        a href="#findings" { "what was found, and what mends it" }
+                        @if groups.iter().flat_map(|group| &group.holders).any(|holder| !is_loud(holder)) {
+                            label { input #only type="checkbox"; "only what is at risk or not known" }
+                        }
+                    }
+                    ul.map { @for (index, group) in groups.iter().enumerate() { (picture(audit, group, index)) } }
                     h2 #findings { "What was found" }
                     @for (index, group) in groups.iter().enumerate() { (project(audit, group, index)) }
                 }
@@ -57,6 +64,21 @@ pub fn render(audit: &Audit) -> String {
     body.into_string()
 }
 
+/// The one sentence to read. It promises nothing of an engine that did not answer, and nothing that was accepted.
+fn headline(audit: &Audit) -> &'static str {
+    let Summary { critical, high, medium, undetermined, accepted, .. } = audit.summary;
+    let is_whole = audit.engines.iter().all(|engine| engine.error.is_none());
+    match (critical, high, undetermined, medium) {
+        (1.., ..) => "Some data would be lost with its container",
+        (0, 1.., ..) => "Some data is one mistake away from being lost",
+        (0, 0, 1.., _) => "Of some data it is not known whether it is safe",
+        (0, 0, 0, _) if !is_whole => "Not every engine could be asked",
+        (0, 0, 0, 1..) => "Nothing would be lost with its container, but not all of it is backed up well",
+        (0, 0, 0, 0) if accepted > 0 => "Nothing is at risk but what somebody accepted",
+        (0, 0, 0, 0) => "Nothing is at risk",
+    }
+}
+
 fn heading(audit: &Audit) -> Markup {
     let summary = audit.summary;
     let tiles = [
@@ -67,13 +89,8 @@ fn heading(audit: &Audit) -> Markup {
         (summary.setup, "set-up", "low"),
         (summary.accepted, "accepted", "accepted"),
     ];
-    let worst = match (summary.critical + summary.high + summary.undetermined, summary.medium) {
-        (0, 0) => "Nothing is at risk",
-        (0, _) => "Nothing would be lost with its container; some data has no recent backup",
-        _ => "Databases would be lost with their containers",
-    };
     html! {
-        h1 { (worst) }
+        h1 { (headline(audit)) }
         @for engine in &audit.engines {
             p.faint {
                 "engine " (clean(&engine.context)) ", " code { (clean(&engine.host)) }
@@ -101,24 +118,58 @@ fn name_of(audit: &Audit, group: &Group<'_>) -> String {
 
 /// How a container or volume stands, in a word that is also its colour.
 fn standing(holder: &Holder<'_>) -> &'static str {
-    let unknown = holder.evidence.iter().any(|seen| holder.standing(seen) == Standing::Unknown);
-    if unknown { "unknown" } else { risk_word(holder.risk) }
+    let any = |standing| holder.evidence.iter().any(|seen| holder.standing(seen) == standing);
+    let known = holder.evidence.iter().filter_map(|seen| match holder.standing(seen) {
+        Standing::Risk(risk) => Some(risk),
+        Standing::Accepted | Standing::Unknown => None,
+    });
+    let others = holder.others().filter(|row| row.counts()).map(|row| row.finding.severity);
+    let known = known.chain(others).max().unwrap_or(Severity::None);
+    let databases = holder.evidence.iter().filter(|seen| seen.engine.is_some());
+    let colours: Vec<&str> = databases.map(|seen| colour(holder, seen)).collect();
+    match known {
+        // What is known to go is worse than what is not known.
+        Severity::Critical | Severity::High => risk_word(known),
+        _ if any(Standing::Unknown) => "unknown",
+        Severity::Medium => risk_word(known),
+        _ if any(Standing::Accepted) => "accepted",
+        _ if !colours.is_empty() && colours.iter().all(|colour| *colour == "covered") => "covered",
+        Severity::Low | Severity::None => risk_word(known),
+    }
+}
+
+/// Whether it is worth a look at once.
+fn is_loud(holder: &Holder<'_>) -> bool {
+    holder.risk > Severity::Low || standing(holder) == "unknown"
+}
+
+fn is_loud_group(group: &Group<'_>) -> bool {
+    group.holders.iter().any(is_loud)
+}
+
+/// The word beside a name; none where there is nothing to say.
+fn tag(word: &str) -> Markup {
+    html! { @if !["none", "low"].contains(&word) { span.tag.(word) { (word) } } }
 }
 
 /// One project as a card of boxes.
 fn picture(audit: &Audit, group: &Group<'_>, index: usize) -> Markup {
+    let any = |word: &&&str| group.holders.iter().any(|holder| standing(holder) == **word);
+    let worst = ["critical", "high", "unknown", "medium"].iter().find(any).copied().unwrap_or("none");
     html! {
-        li {
-            p { a href={ "#p" (index) } { (name_of(audit, group)) } }
+        li.(worst).calm[!is_loud_group(group)] {
+            h3 { a href={ "#p" (index) } { (name_of(audit, group)) } " " (tag(worst)) }
             ul.boxes {
                 @for (at, holder) in group.holders.iter().enumerate() {
                     @let places = places(holder);
+                    @let word = standing(holder);
                     @let tiny = places.is_empty() && holder.risk <= Severity::Low;
-                    li {
-                        a.box.(standing(holder)).tiny[tiny] href={ "#p" (index) "-" (at) } {
+                    li.calm[!is_loud(holder)] {
+                        a.box.(word).tiny[tiny] href={ "#p" (index) "-" (at) } {
                             span {
                                 @if holder.container.is_none() { "volume " }
                                 (clean(short(holder.name)))
+                                @if !tiny { " " b { (tag(word)) } }
                             }
                             @if !places.is_empty() { (shapes(&places)) }
                         }
@@ -236,12 +287,18 @@ fn legend() -> Markup {
         (Shape::Memory, "in memory"),
     ];
     html! {
-        ul.legend {
+        ul.legend aria-label="what the shapes and colours mean" {
             @for (kind, told) in shapes {
                 li { svg width="28" height="20" aria-hidden="true" { (shape(kind, "none")) } (told) }
             }
-            @for word in ["critical", "high", "medium", "unknown", "covered"] {
-                li { span.tag.(word) { (word) } @if word == "covered" { " by a recent backup" } }
+            @for (word, told) in [
+                ("critical", "gone with the container"),
+                ("high", "hard to find again, or its backup is broken"),
+                ("medium", "stays, and is not backed up well"),
+                ("unknown", "could not be determined"),
+                ("covered", "a recent backup has it"),
+            ] {
+                li { span.tag.(word) { (word) } " " (told) }
             }
         }
     }
@@ -250,14 +307,18 @@ fn legend() -> Markup {
 /// One project's findings.
 fn project(audit: &Audit, group: &Group<'_>, index: usize) -> Markup {
     let (loud, quiet): (Vec<_>, Vec<_>) =
-        group.holders.iter().enumerate().partition(|(_, holder)| holder.risk > Severity::Low);
+        group.holders.iter().enumerate().partition(|(_, holder)| is_loud(holder));
     html! {
-        section aria-labelledby={ "p" (index) } {
-            h2 id={ "p" (index) } { (name_of(audit, group)) }
+        section.calm[!is_loud_group(group)] aria-labelledby={ "p" (index) } {
+            h3 id={ "p" (index) } { (name_of(audit, group)) }
             @for (at, holder) in loud { (details(audit, holder, &format!("p{index}-{at}"))) }
             @if !quiet.is_empty() {
-                details {
-                    summary { (count(quiet.len() as u64, "other")) ", nothing of which would be lost" }
+                details.calm {
+                    summary {
+                        @if !is_loud_group(group) { (count(quiet.len() as u64, "container")) }
+                        @else { (quiet.len()) " more" }
+                        ", not at risk"
+                    }
                     @for (at, holder) in quiet { (details(audit, holder, &format!("p{index}-{at}"))) }
                 }
             }
@@ -273,11 +334,11 @@ fn details(audit: &Audit, holder: &Holder<'_>, id: &str) -> Markup {
     html! {
         article.holder id=(id) {
             div.head {
-                h3 {
+                h4 {
                     @if holder.container.is_none() { "volume " }
                     (clean(short(holder.name)))
                 }
-                span.tag.(standing(holder)) { (standing(holder)) }
+                (tag(standing(holder)))
                 @if let Some(row) = holder.container { span.faint { (clean(&row.image)) } }
             }
             @for seen in holder.evidence { (evidence(audit, holder, seen)) }
@@ -306,7 +367,8 @@ fn evidence(audit: &Audit, holder: &Holder<'_>, seen: &Evidence) -> Markup {
                 (place(seen))
                 @if seen.engine.is_some() && seen.presence == Presence::Found { "; " (backups(seen, audit.at)) }
             }
-            @for row in holder.about(seen) { (finding(row)) }
+            // What a backup covers is said above.
+            @for row in holder.about(seen).filter(|row| row.finding.severity > Severity::None) { (finding(row)) }
         }
     }
 }

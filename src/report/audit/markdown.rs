@@ -55,7 +55,12 @@ fn headline(audit: &Audit) -> String {
         .filter(|(number, _)| *number > 0)
         .map(|(number, word)| format!("**{number} {word}**"))
         .collect();
-    let risks = if told.is_empty() { "Nothing is at risk".to_owned() } else { told.join(", ") };
+    let is_whole = audit.engines.iter().all(|engine| engine.error.is_none());
+    let risks = match (told.is_empty(), is_whole) {
+        (false, _) => told.join(", "),
+        (true, true) => "Nothing is at risk".to_owned(),
+        (true, false) => "Nothing is known to be at risk, and not every engine could be asked".to_owned(),
+    };
     let containers = count(summary.containers as u64, "container");
     let volumes = count(summary.dangling_volumes as u64, "volume");
     let setup = count(summary.setup as u64, "set-up finding");

@@ -6,6 +6,8 @@ pub mod html;
 pub mod markdown;
 pub mod remedy;
 pub mod sarif;
+#[cfg(test)]
+mod tests;
 pub mod text;
 
 use jiff::Timestamp;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Audit, Holder};
 use crate::{
-    model::check::Check,
+    model::{check::Check, verdict::Severity},
     report::{
         sarif::{self, Alert, Object},
         words::short,
@@ -19,8 +19,8 @@ pub fn render(audit: &Audit, checks: &[&Check]) -> Value {
     let alerts: Vec<Alert<'_>> = groups
         .iter()
         .flat_map(|group| {
-            let within = group.project.name.as_deref().unwrap_or(&group.project.context);
-            group.holders.iter().flat_map(move |holder| alerts(holder, within))
+            let project = group.project.name.as_deref();
+            group.holders.iter().flat_map(move |holder| alerts(audit, holder, project))
         })
         .collect();
     let mut document = sarif::document(checks, &alerts);
@@ -37,22 +37,30 @@ pub fn render(audit: &Audit, checks: &[&Check]) -> Value {
     document
 }
 
-fn alerts<'a>(holder: &Holder<'a>, within: &'a str) -> impl Iterator<Item = Alert<'a>> + use<'a> {
-    let Holder { name, container, findings, .. } = *holder;
-    findings.iter().map(move |row| {
+fn alerts<'a>(
+    audit: &'a Audit,
+    holder: &Holder<'a>,
+    project: Option<&'a str>,
+) -> impl Iterator<Item = Alert<'a>> + use<'a> {
+    let Holder { context, name, container, findings, .. } = *holder;
+    let on = if audit.has_several_engines() { format!(" on {}", clean(context)) } else { String::new() };
+    // Without a severity it says that all is well, which is no alert.
+    findings.iter().filter(|row| row.finding.severity > Severity::None).map(move |row| {
         let finding = &row.finding;
         let at = if finding.path.is_empty() { String::new() } else { format!(", {}", clean(&finding.path)) };
         Alert {
             check: &finding.id,
             severity: finding.severity,
-            message: format!("{}{at}: {}", clean(short(name)), clean(&finding.message)),
+            message: format!("{}{on}{at}: {}", clean(short(name)), clean(&finding.message)),
             remedy: finding.remedy.as_deref(),
             file: None,
             object: Some(Object {
                 kind: if container.is_some() { "container" } else { "volume" },
                 name,
-                within: Some(within),
+                engine: Some(context),
+                project,
             }),
+            part: finding.path.clone(),
             suppressed: finding.suppressed.as_deref(),
         }
     })

@@ -69,7 +69,11 @@ pub fn render(audit: &Audit, style: &Style) -> String {
     }
     if !any {
         out.push_str(if out.is_empty() { "" } else { "\n" });
-        out.push_str("no database would be lost with its container\n");
+        out.push_str(if is_whole(audit) {
+            "no database would be lost with its container\n"
+        } else {
+            "no database is known that would be lost with its container\n"
+        });
     } else if !silent.is_empty() {
         let rest = silent_projects(&silent);
         out.push_str(&format!("\n{}\n", wrap(&rest, style.width).join("\n  ")));
@@ -302,6 +306,11 @@ fn silent_projects(groups: &[Group<'_>]) -> String {
     format!("nothing to lose in {} ({})", names.join(", "), count(containers as u64, "container"))
 }
 
+/// Whether every engine answered; of one that did not, nothing is promised.
+fn is_whole(audit: &Audit) -> bool {
+    audit.engines.iter().all(|engine| engine.error.is_none())
+}
+
 /// `2 critical, 1 high; 3 of 7 containers hold nothing to lose`.
 fn footer(audit: &Audit, style: &Style) -> String {
     let Summary { critical, high, medium, undetermined, accepted, setup, .. } = audit.summary;
@@ -317,7 +326,11 @@ fn footer(audit: &Audit, style: &Style) -> String {
         .filter(|(number, _)| *number > 0)
         .map(|(number, word)| format!("{number} {word}"))
         .collect();
-    let mut parts = vec![if risks.is_empty() { "nothing at risk".to_owned() } else { risks.join(", ") }];
+    let mut parts = vec![match (risks.is_empty(), is_whole(audit)) {
+        (false, _) => risks.join(", "),
+        (true, true) => "nothing at risk".to_owned(),
+        (true, false) => "nothing known to be at risk".to_owned(),
+    }];
     let holds = |row: &&super::ContainerRow| {
         row.risk > Severity::Low || row.evidence.iter().any(|seen| seen.engine.is_some())
     };
