@@ -193,6 +193,10 @@ fn the_stacks_are_judged_as_a_careful_reviewer_would() {
     for line in &missed {
         measured.push_str(&format!("- {line}\n"));
     }
+    measured.push_str(
+        "\nThe user that `POSTGRES_USER` names may do everything, and most good projects, the lesson among them, connect as that\n\
+        user: naming it would be an alarm about nearly all of them.\n",
+    );
     let output = Command::new(env!("CARGO_BIN_EXE_docker-dbsafe"))
         .args(["dbsafe", "explain", "--format", "markdown"])
         .output()
@@ -378,6 +382,18 @@ volumes: { pg: {}, moved: {} }
     ] {
         assert_eq!(of_db.get(id), Some(&None), "{id}: {of_db:?}");
     }
+    // What mends it does, as it stands there.
+    stack.write("later.sql", "create table later(a int);");
+    let rows = audit["containers"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["name"] == db.as_str()).unwrap();
+    let all = row["findings"].as_array().unwrap();
+    let scripts = all.iter().find(|one| one["id"] == "init-scripts-ignored").unwrap();
+    let line = scripts["remedy"].as_str().unwrap().replace("SCRIPT", "later.sql");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &line]).current_dir(&stack.folder);
+    let output = engine.isolate(&mut shell).output().unwrap();
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    engine.psql(&db, "select * from later");
     let why = |id: &str| of_db[id].clone().unwrap_or_default();
     assert!(why("no-restart-policy").ends_with(".dbsafe.toml:1: a laptop"), "{of_db:?}");
     assert_eq!(why("no-memory-limit"), "label dbsafe.accept.no-memory-limit: measured elsewhere");
@@ -421,4 +437,26 @@ volumes: { pg: {}, moved: {} }
         .map(|finding| finding["id"].as_str().unwrap())
         .collect();
     assert!(ids.contains(&"orphaned-volume-with-data"), "{ids:?}");
+}
+
+#[test]
+fn a_file_of_options_and_a_script_in_a_container_are_read() {
+    let engine = Engine::usual();
+    let files = root().join("tests/stacks/files");
+    let mount = |name: &str, to: &str| format!("{}:{to}:ro", files.join(name).display());
+    let options = mount("redis.conf", "/etc/redis.conf");
+    let redis = engine.container(&["-v", &options, "redis:7", "redis-server", "/etc/redis.conf"]);
+    let usual = engine.container(&["redis:7", "redis-server"]);
+    let script = mount("alive", "/usr/local/bin/alive");
+    let postgres = |check: &str| {
+        let environment = ["-e", "POSTGRES_HOST_AUTH_METHOD=trust", "-v", &script, "--health-cmd", check];
+        engine.container(&[&environment[..], &["postgres:15"]].concat())
+    };
+    let (generic, good) = (postgres("alive"), postgres("pg_isready"));
+    let names = [&redis.name, &usual.name, &generic.name, &good.name];
+    let arguments = ["audit", "--format", "json", names[0], names[1], names[2], names[3]];
+    let audit = engine.dbsafe(&arguments).expect(0).json();
+    let has = |container: &str, id: &str| findings(&audit, container).contains_key(id);
+    assert!(has(&redis.name, "redis-without-persistence") && !has(&usual.name, "redis-without-persistence"));
+    assert!(has(&generic.name, "generic-health-check") && !has(&good.name, "generic-health-check"));
 }

@@ -389,3 +389,20 @@ fn with_an_engine_a_volume_hides_no_data_and_the_tag_is_that_of_what_runs() {
     stack.compose(&["down", "-t", "0"]).expect(0);
     engine.docker(&["rmi", &latest, &format!("{latest}:15.1")]).expect(0);
 }
+
+#[test]
+fn a_file_of_options_beside_the_compose_file_is_read_and_a_pipe_is_not_waited_for() {
+    let bench = Bench::new();
+    let service = "services:\n  store:\n    image: redis:7\n    command: redis-server /etc/redis/redis.conf\n    \
+        volumes: [ './conf:/etc/redis:ro', 'redis:/data' ]\nvolumes: { redis: {} }\n";
+    bench.write("compose.yaml", service);
+    let is_found = || bench.found(&[]).iter().any(|(id, _)| id == "redis-without-persistence");
+    assert!(!is_found(), "what is not there is not known");
+    bench.write("conf/redis.conf", "save \"\"\n");
+    assert!(is_found());
+    bench.write("conf/redis.conf", "save \"\"\nappendonly yes\n");
+    assert!(!is_found());
+    fs::remove_file(bench.path("conf/redis.conf")).unwrap();
+    assert!(Command::new("mkfifo").arg(bench.path("conf/redis.conf")).status().unwrap().success());
+    assert!(!is_found());
+}
