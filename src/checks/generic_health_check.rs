@@ -45,7 +45,8 @@ fn look(look: &Look<'_>, sink: &mut Sink<'_>) {
         let asks_for_password = Options::of(setup).is_some_and(|options| options.asks_for_password);
         if asks_for_password && !has_password(setup, &words) {
             sink.raise(setup, keys, "the server asks for a password that the check does not give").remedy(
-                "test: [\"CMD-SHELL\", \"REDISCLI_AUTH=$$REDIS_PASSWORD redis-cli ping | grep -q PONG\"]",
+                "test: [\"CMD-SHELL\", \"REDISCLI_AUTH=$$REDIS_PASSWORD redis-cli ping | grep -q PONG\"]   # and \
+                 REDIS_PASSWORD in its environment",
             );
         }
         return;

@@ -1,6 +1,6 @@
 //! `memory-limit-below-maxmemory`.
 
-use super::{kind::served, values};
+use super::{kind::served, redis::Options, values};
 use crate::model::{
     check::{Check, Class, Look, Sink},
     setup::Setup,
@@ -61,7 +61,9 @@ fn cache(setup: &Setup, kind: &str) -> Option<(&'static str, u64)> {
         })
     };
     let found = match kind {
-        "redis" | "valkey" | "dragonfly" => ("maxmemory", value(&["maxmemory"])),
+        "redis" | "valkey" | "dragonfly" => {
+            ("maxmemory", value(&["maxmemory"]).or_else(|| Options::of(setup)?.maxmemory))
+        }
         "mysql" | "mariadb" => ("innodb-buffer-pool-size", value(&["innodb_buffer_pool_size"])),
         "postgres" => ("shared_buffers", value(&["shared_buffers"])),
         _ => return None,

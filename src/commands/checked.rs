@@ -8,7 +8,7 @@ use crate::{
     inspect::scripts,
     model::{
         check::Situation,
-        container::{Labels, Volume},
+        container::{Container, Labels, Volume},
         evidence::{Evidence, TargetKind, TargetRef},
         plan::Plan,
         setup::Setup,
@@ -36,10 +36,10 @@ pub(super) async fn findings(app: &App, settings: &Settings, looked: &Looked<'_>
     let mut found = of_setups(settings, looked.plan, &setups);
     let by_name: HashMap<&str, &Volume> =
         looked.volumes.iter().map(|volume| (volume.name.as_str(), volume)).collect();
+    let by_id: HashMap<&str, &Setup> =
+        setups.iter().filter_map(|setup| Some((setup.id.as_deref()?, setup))).collect();
     for seen in looked.evidence {
-        let setup = setups.iter().find(|setup| {
-            seen.target.kind == TargetKind::Container && setup.id.as_deref() == Some(seen.target.id.as_str())
-        });
+        let setup = by_id.get(seen.target.id.as_str()).filter(|_| seen.target.kind == TargetKind::Container);
         let name = match (&seen.volume, seen.target.kind) {
             (Some(volume), _) => Some(volume.as_str()),
             (None, TargetKind::Volume) => Some(seen.target.id.as_str()),
@@ -47,7 +47,7 @@ pub(super) async fn findings(app: &App, settings: &Settings, looked: &Looked<'_>
         };
         let situation = Situation {
             seen,
-            setup,
+            setup: setup.copied(),
             all: &setups,
             volume: name.and_then(|name| by_name.get(name).copied()),
             is_used: name.is_some_and(|name| looked.used.contains(name)),
@@ -88,11 +88,11 @@ fn of_setups(settings: &Settings, plan: &Plan, setups: &[Setup]) -> Vec<Finding>
         projects.entry(key).or_default().push(setup.clone());
     }
     let mut found = Vec::new();
+    let containers = plan.containers.iter().map(|planned| &planned.container);
+    let by_name: HashMap<&str, &Container> =
+        containers.map(|container| (container.name.as_str(), container)).collect();
     for raised in projects.values().flat_map(|project| checks::of_setups(project)) {
-        let named = |container: &&crate::model::container::Container| container.name == raised.name;
-        let Some(container) = plan.containers.iter().map(|planned| &planned.container).find(named) else {
-            continue;
-        };
+        let Some(&container) = by_name.get(raised.name.as_str()) else { continue };
         let mut finding = raised.into_finding(TargetRef::of_container(container), None);
         finding.suppressed = settings.accepts_setup(container, &finding);
         found.push(finding);

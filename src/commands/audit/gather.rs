@@ -14,6 +14,7 @@ use crate::{
         endpoint::DEFAULT_CONTEXT,
         engine::{Engine, is_helper},
         error::EngineError,
+        globals::DockerGlobals,
     },
     inspect::{Counter, Depth},
     judge,
@@ -103,11 +104,20 @@ pub(super) async fn gather(
     let notes = settings.notes(&[], &[]).into_iter().chain(unused).collect();
     let findings = findings.into_iter().map(|finding| (class(&finding), finding)).collect();
     let context = app.endpoint.context.clone();
-    let docker = match context.as_str() {
-        DEFAULT_CONTEXT => "docker".to_owned(),
-        name => format!("docker --context {}", quoted(name)),
-    };
+    let docker = docker(&app.globals, &context);
     Ok((Gathered { context, engine, docker, plan, evidence, findings, swarm }, notes))
+}
+
+/// How a person reaches the engine again: docker's flags as they were typed, and the context that was used, which may be
+/// another one later.
+fn docker(globals: &DockerGlobals, context: &str) -> String {
+    let typed = globals.arguments.iter().map(|word| word.to_string_lossy());
+    let mut words: Vec<String> =
+        typed.filter(|word| !["-D", "--debug", "--"].contains(&&**word)).map(|word| quoted(&word)).collect();
+    if globals.context.is_none() && context != DEFAULT_CONTEXT {
+        words.extend(["--context".to_owned(), quoted(context)]);
+    }
+    std::iter::once("docker".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
 fn class(finding: &Finding) -> Class {
@@ -162,5 +172,24 @@ fn removed(container: Container) -> PlannedContainer {
         cause: "if it were removed".to_owned(),
         mounts: mounts.collect(),
         container,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_pasted_reaches_the_engine_that_was_audited() {
+        let told = |line: &[&str], context: &str| {
+            let words: Vec<_> = line.iter().map(std::ffi::OsString::from).collect();
+            docker(&DockerGlobals::parse(&words).unwrap().0, context)
+        };
+        assert_eq!(told(&[], DEFAULT_CONTEXT), "docker");
+        assert_eq!(told(&[], "prod"), "docker --context prod");
+        assert_eq!(told(&["-D", "-H", "ssh://prod"], DEFAULT_CONTEXT), "docker -H ssh://prod");
+        assert_eq!(told(&["--context", "a b"], "a b"), "docker --context 'a b'");
+        assert_eq!(told(&["--context=default"], DEFAULT_CONTEXT), "docker --context=default");
+        assert_eq!(told(&["--config", "/x"], "prod"), "docker --config /x --context prod");
     }
 }

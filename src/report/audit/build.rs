@@ -127,18 +127,18 @@ fn add(
     let Gathered { context, engine, docker, plan, evidence, findings, swarm } = gathered;
     let summary = summary(&plan, &findings);
     let mut own: BTreeMap<(TargetKind, String), Own> = BTreeMap::new();
+    for seen in evidence {
+        own.entry((seen.target.kind, seen.target.id.clone())).or_default().evidence.push(seen);
+    }
     for (class, mut finding) in findings {
-        let about = |seen: &&Evidence| finding.target == seen.target && finding.path == seen.path;
+        let own = own.entry((finding.target.kind, finding.target.id.clone())).or_default();
+        let about = |seen: &&Evidence| finding.path == seen.path;
         // A check does not know how the engine is reached.
         finding.remedy = finding.remedy.map(|remedy| remedy::by(&remedy, &docker));
         if finding.remedy.is_none() {
-            finding.remedy = remedy::of(&finding, evidence.iter().find(about), &docker);
+            finding.remedy = remedy::of(&finding, own.evidence.iter().find(about), &docker);
         }
-        let key = (finding.target.kind, finding.target.id.clone());
-        own.entry(key).or_default().findings.push(FindingRow { class, finding });
-    }
-    for seen in evidence {
-        own.entry((seen.target.kind, seen.target.id.clone())).or_default().evidence.push(seen);
+        own.findings.push(FindingRow { class, finding });
     }
     for planned in plan.containers {
         let container = planned.container;

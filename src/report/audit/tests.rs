@@ -96,7 +96,7 @@ fn add(gathered: &mut Gathered, number: usize) {
         volume: Some(name),
         source: None,
         writable: true,
-        is_part: false,
+        part: None,
     };
     let named = format!("{project}_{service}");
     let told = match service {
