@@ -230,7 +230,7 @@ impl<'t> Reader<'t> {
                 "volume" => selectors.push(Selector::Volume(text)),
                 "container" => selectors.push(Selector::Container(text)),
                 "files" => {
-                    globset::Glob::new(&text)
+                    fast_glob::validate(&text)
                         .map_err(|error| self.problem(entry, format!("files is no glob: {error}")))?;
                     sources.push(BackupSource::Files { glob: text, base_folder: self.folder.to_owned() });
                 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use dialoguer::Confirm;
-use similar::TextDiff;
+use imara_diff::{Algorithm, BasicLineDiffPrinter, Diff, InternedInput, UnifiedDiffConfig};
 
 use super::{
     Context, Found, LintArgs,
@@ -186,7 +186,12 @@ async fn write(
 
 /// The change of one file, as `diff -u` shows it.
 fn diff(name: &str, old: &str, new: &str, colour: bool) -> String {
-    let text = TextDiff::from_lines(old, new).unified_diff().header(name, name).to_string();
+    let input = InternedInput::new(old, new);
+    let mut diff = Diff::compute(Algorithm::Histogram, &input);
+    diff.postprocess_lines(&input);
+    let printer = BasicLineDiffPrinter(&input.interner);
+    let hunks = diff.unified_diff(&printer, UnifiedDiffConfig::default(), &input);
+    let text = format!("--- {name}\n+++ {name}\n{hunks}");
     let painted = |line: &str| {
         let line = clean(line.trim_end_matches(['\r', '\n']));
         let paint = match line.as_bytes().first() {

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use globset::GlobBuilder;
+use fast_glob::{glob_match, validate};
 
 /// More files than this are no set of backups, but a pattern that goes astray.
 const MOST: usize = 100_000;
@@ -24,15 +24,13 @@ pub fn matching(glob: &str, base: &Path) -> Result<Vec<PathBuf>, String> {
     }
     folder.extend(parts[..plain].iter().filter(|part| !part.is_empty()));
     let pattern = parts[plain..].join("/");
-    let matcher = GlobBuilder::new(&pattern)
-        .literal_separator(true)
-        .build()
-        .map_err(|error| format!("{glob} is no glob: {error}"))?
-        .compile_matcher();
+    validate(&pattern).map_err(|error| format!("{glob} is no glob: {error}"))?;
+    // At its beginning the matcher would take it for 'all others'.
+    let matcher = if pattern.starts_with('!') { format!("\\{pattern}") } else { pattern.clone() };
     let depth =
         if pattern.contains("**") || pattern.contains('{') { usize::MAX } else { parts.len() - plain };
     let mut walk = Walk { seen: 0, found: Vec::new() };
-    walk.folder(&folder, "", depth, &|path| matcher.is_match(path))
+    walk.folder(&folder, "", depth, &|path| glob_match(&matcher, path))
         .map_err(|(path, error)| format!("{} cannot be read: {error}", path.display()))?;
     Ok(walk.found)
 }
@@ -134,6 +132,9 @@ mod tests {
         assert_eq!(found(&format!("{}/*.sql", root.path().display())), "b.sql");
         assert_eq!(found("absent/*.dump"), "");
         assert!(matching("b.sql/*", root.path()).is_err());
+        assert!(matching("a[", root.path()).is_err());
+        assert_eq!(found("!a.dump"), "", "a name, and not all others");
+        assert_eq!(found("daily/!(c)*"), "");
     }
 
     #[test]
