@@ -205,11 +205,18 @@ fn a_dump_of_one_database_does_not_cover_a_stopped_server_of_two() {
     };
     dump(&pg, "pg_dump -U postgres shop", "pg/shop.sql");
     dump(&maria, "mariadb-dump -uroot -psecret --databases shop-1", "maria/shop.sql");
+    on_maria("create table `bank-1`.accounts(id int); insert into `bank-1`.accounts values (1)");
+    on_maria("create view `bank-1`.all_of_it as select id from `bank-1`.accounts");
     let ran = stopped(&["pg", "maria"]).expect(10);
     assert!(ran.says("bank") && ran.says("bank-1"), "{}", ran.stderr);
     // Whose plain dump it is, its name tells.
     started();
     dump(&pg, "pg_dump -U postgres bank", "pg/bank.sql");
+    dump(&maria, "mariadb-dump -uroot -psecret bank-1 accounts", "maria/bank-1.sql");
+    let ran = stopped(&["maria"]).expect(10);
+    assert!(ran.says("holds 1 of 2 tables"), "{}", ran.stderr);
+    started();
+    std::fs::remove_file(stack.folder.join("maria/bank-1.sql")).unwrap();
     dump(&maria, "mariadb-dump -uroot -psecret --databases bank-1", "maria/bank.sql");
     on_pg("postgres", "create table forgotten(id int); insert into forgotten values (1)");
     let ran = stopped(&["pg", "maria"]).expect(10);

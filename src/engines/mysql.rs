@@ -16,6 +16,16 @@ pub fn is_user_data(path: &str) -> bool {
     is_user_schema(schema) && file.rsplit_once('.').is_some_and(|(_, ending)| TABLE_FILES.contains(&ending))
 }
 
+/// The schema's folder and the table that a file in a data directory is of; `None` where it is of a view, of a
+/// full-text index, or no user's. `head` is the beginning of the file. A table may have no file of its own.
+#[must_use]
+pub fn table_of<'a>(path: &'a str, head: &[u8]) -> Option<(&'a str, &'a str)> {
+    let (schema, file) = path.split_once('/').filter(|_| is_user_data(path))?;
+    let is_none = head.starts_with(b"TYPE=VIEW") || file.starts_with("fts_");
+    let stem = file.split(['.', '#']).next().filter(|stem| !stem.is_empty() && !is_none)?;
+    Some((schema, stem))
+}
+
 /// Whether a folder in a MySQL data directory is a user's schema. Since 8.0 a table in the system tablespace
 /// leaves no file of its own, so a schema may hold tables though its folder is empty. (MariaDB writes a
 /// `.frm` for every table.)
@@ -166,6 +176,22 @@ mod tests {
         assert!(!parse_answer("S\t8.0.36\t\t1\t\n").unwrap().says_empty());
         assert!(parse_answer("S\t8.0.36\t\t1\t\nE\n").unwrap().says_empty());
         assert_eq!(parse_answer("S\t\t\t\t\nE\n"), None);
+    }
+
+    #[test]
+    fn a_file_tells_its_table() {
+        assert_eq!(table_of("shop/orders.ibd", b""), Some(("shop", "orders")));
+        assert_eq!(table_of("shop/orders#P#p0.ibd", b""), Some(("shop", "orders")));
+        assert_eq!(table_of("shop/orders.frm", b"\xfe\x01"), Some(("shop", "orders")));
+        let none: [(&str, &[u8]); 4] = [
+            ("shop/all.frm", b"TYPE=VIEW\n"),
+            ("shop/fts_0000000000000431_being_deleted.ibd", b""),
+            ("mysql/user.frm", b""),
+            ("shop/db.opt", b""),
+        ];
+        for (path, head) in none {
+            assert_eq!(table_of(path, head), None, "{path}");
+        }
     }
 
     #[test]

@@ -183,7 +183,7 @@ exact="select 'T', count(*), coalesce(sum(case when c.relkind = 'p' then 0 when 
   (xpath('/row/c/text()', query_to_xml(format('select count(*) as c from %I.%I', n.nspname, c.relname), false, true, '')))[1]::text::bigint
   else greatest(c.reltuples, 0)::bigint end), 0), coalesce(bool_and(pg_relation_size(c.oid) <= 8388608), true), $large $relations"
 rough="select 'T', count(*), coalesce(sum(greatest(c.reltuples, 0)) filter (where c.relkind <> 'p'), 0)::bigint, false, $large $relations"
-first=$(ask postgres "$server") || first=$(PGHOST=127.0.0.1 ask postgres "$server") && [ -n "$first" ] || { PGDATABASE=postgres psql -c 'select 1' 2>&1 | head -c 400 >&2; exit 3; }
+first=$(ask postgres "$server") || { export PGHOST=127.0.0.1; first=$(ask postgres "$server"); } && [ -n "$first" ] || { PGDATABASE=postgres psql -c 'select 1' 2>&1 | head -c 400 >&2; exit 3; }
 printf '%s\n' "$first"
 { ask postgres "$(databases 'pg_database_size(oid)')" || ask postgres "$(databases null)"; } | while IFS= read -r line; do
   printf '%s\n' "$line"
@@ -211,6 +211,7 @@ pub fn parse_answer(text: &str) -> Option<Answer> {
             }
             ["D", bytes, _allowed, name] => {
                 answer.complete &= pending.is_none();
+                answer.contents.databases.extend(pending.take());
                 pending = Some(DatabaseContents {
                     name: (*name).to_owned(),
                     bytes: bytes.parse().ok(),

@@ -2,7 +2,7 @@
 //! databases, and when it was written last.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     ops::ControlFlow,
     sync::{
         Arc, Mutex, PoisonError,
@@ -41,16 +41,18 @@ const MOST_DATABASES: usize = 50;
 /// # Errors
 /// Where the engine does not answer.
 pub(super) async fn databases(root: &Place, hit: &Hit, is_clean: bool) -> Result<Contents, EngineError> {
-    let (names, complete) = match hit.kind.id {
-        "postgres" => in_cluster(root, hit, is_clean).await?,
-        "mysql" | "mariadb" => in_folders(root, hit).await?,
-        _ => (Vec::new(), false),
-    };
-    let databases = names.into_iter().map(|name| DatabaseContents { name, ..DatabaseContents::default() });
-    Ok(Contents { databases: databases.collect(), complete, note: None })
+    match hit.kind.id {
+        "postgres" => in_cluster(root, hit, is_clean).await,
+        "mysql" | "mariadb" => in_folders(root, hit).await,
+        _ => Ok(Contents::default()),
+    }
 }
 
-async fn in_cluster(root: &Place, hit: &Hit, is_clean: bool) -> Result<(Vec<String>, bool), EngineError> {
+fn named(name: String) -> DatabaseContents {
+    DatabaseContents { name, ..DatabaseContents::default() }
+}
+
+async fn in_cluster(root: &Place, hit: &Hit, is_clean: bool) -> Result<Contents, EngineError> {
     let path = hit.path.trim_end_matches('/');
     let catalogue = root.read(&format!("{path}/{}", postgres::CATALOGUE), CATALOGUE_BYTES).await?;
     let mut rows = catalogue.map(|bytes| postgres::database_rows(&bytes)).unwrap_or_default();
@@ -59,17 +61,18 @@ async fn in_cluster(root: &Place, hit: &Hit, is_clean: bool) -> Result<(Vec<Stri
         let mut kept = Vec::new();
         for row in rows {
             if may_hold_something(root, path, &row).await? {
-                kept.push(row.name);
+                kept.push(named(row.name));
             }
         }
-        return Ok((kept, true));
+        return Ok(Contents { databases: kept, complete, note: None });
     }
     rows.retain(|row| !row.is_template());
     // Every cluster has this one; alone, it is the one.
     if rows.len() > 1 {
         rows.retain(|row| row.name != "postgres");
     }
-    Ok((rows.into_iter().map(|row| row.name).collect(), false))
+    let databases = rows.into_iter().map(|row| named(row.name)).collect();
+    Ok(Contents { databases, complete, note: None })
 }
 
 /// Whether a database's folder holds a user's file, or is not where it is looked for (a tablespace).
@@ -87,24 +90,31 @@ async fn may_hold_something(root: &Place, path: &str, row: &DatabaseRow) -> Resu
     Ok(end != WalkEnd::Complete || !seen.load(Ordering::Relaxed))
 }
 
-async fn in_folders(root: &Place, hit: &Hit) -> Result<(Vec<String>, bool), EngineError> {
-    let folders = Arc::new(Mutex::new(BTreeSet::new()));
-    let seen = Arc::clone(&folders);
+async fn in_folders(root: &Place, hit: &Hit) -> Result<Contents, EngineError> {
+    let schemas: Arc<Mutex<BTreeMap<String, BTreeSet<String>>>> = Arc::default();
+    let seen = Arc::clone(&schemas);
     let is_user_folder = hit.kind.user_folder.unwrap_or(|_| false);
     let visit = move |entry: Entry| {
-        let found = match entry.kind {
+        let folder = entry.path.split('/').next().unwrap_or_default();
+        let is_users = match entry.kind {
             EntryKind::Directory => is_user_folder(&entry.path),
             EntryKind::File | EntryKind::Symlink | EntryKind::Other => mysql::is_user_data(&entry.path),
         };
-        if found {
-            let folder = entry.path.split('/').next().unwrap_or_default();
-            seen.lock().unwrap_or_else(PoisonError::into_inner).insert(mysql::schema_of_folder(folder));
+        if is_users {
+            let mut schemas = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let tables = schemas.entry(mysql::schema_of_folder(folder)).or_default();
+            tables.extend(mysql::table_of(&entry.path, &entry.head).map(|(_, table)| table.to_owned()));
         }
         ControlFlow::Continue(())
     };
     let end = root.walk(hit.path.trim_end_matches('/'), FOLDERS, visit).await?;
-    let names = std::mem::take(&mut *folders.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok((names.into_iter().collect(), end == WalkEnd::Complete))
+    let schemas = std::mem::take(&mut *schemas.lock().unwrap_or_else(PoisonError::into_inner));
+    let databases = schemas.into_iter().map(|(schema, tables)| DatabaseContents {
+        // None has a file of its own, and yet there may be some.
+        tables: Some(tables.len() as u64).filter(|&tables| tables > 0),
+        ..named(schema)
+    });
+    Ok(Contents { databases: databases.collect(), complete: end == WalkEnd::Complete, note: None })
 }
 
 /// The newest time among the files that the kind is known by.

@@ -533,7 +533,7 @@ fn holds(
     match live {
         _ if tables == 0 => refused("holds no tables".to_owned()),
         _ if dumped.without_data > 0 => refused(format!("holds no rows of {} tables", dumped.without_data)),
-        Some(live) if tables < live => refused(format!("holds {tables} tables of {live}")),
+        Some(live) if tables < live => refused(format!("holds {tables} of {live} tables")),
         Some(_) | None => Ok(()),
     }
 }

@@ -270,7 +270,7 @@ fn a_backup_must_be_of_this_data() {
     stale(&[aged("shop.sql")], &evidence("mysql", &[("shop", 2)]), "another engine");
     stale(&[aged("shop.sql")], &evidence("mongodb", &[]), "another engine");
     stale(&[aged("inserts.sql")], &evidence("postgres", &[("bank", 2)]), "another database: shop, not bank");
-    stale(&[aged("shop.sql")], &evidence("postgres", &[("shop", 7)]), "holds 6 tables of 7");
+    stale(&[aged("shop.sql")], &evidence("postgres", &[("shop", 7)]), "holds 6 of 7 tables");
     stale(&[aged("schema.sql")], &evidence("postgres", &[("shop", 6)]), "holds no rows of 4 tables");
     stale(&[aged("schema.sql")], &evidence("postgres", &[]), "holds no rows of 4 tables");
     stale(&[aged("globals.sql")], &evidence("postgres", &[]), "holds no tables");
