@@ -97,10 +97,15 @@ pub(super) fn up(
     planner.containers(&services, &of_project, &diverged);
     planner.diverged_networks(&of_project);
     if remove_orphans {
+        let may_stay =
+            up.how == UpKind::Run && services.is_empty() && known.version.may_run_without_orphans();
         for container in of_project.iter().filter(|container| is_orphan(container, project, &known.version)) {
             let does = Does::StopAndRemove { timeout: up.timeout, volumes: false };
             let cause = format!("an orphan of project {}, taken by --remove-orphans", project.name);
             planner.steps.containers.push(Step::new(&container.id, does, cause));
+            if may_stay {
+                planner.steps.possible.push(container.id.clone());
+            }
         }
     }
     if up.ends_together {

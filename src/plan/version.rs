@@ -63,6 +63,12 @@ impl Version {
         self.number < (2, 40, 0)
     }
 
+    /// Compose 2.26 (seen) looks for orphans in `run --remove-orphans` only where there are dependencies to start; 2.40
+    /// (seen) always. In between either may hold.
+    pub(super) fn may_run_without_orphans(&self) -> bool {
+        self.number < (2, 40, 0)
+    }
+
     /// Until 2.29.2, `up -V` replaces nothing that is up to date.
     pub(super) fn renewal_forces(&self) -> bool {
         self.number >= (2, 29, 3)
