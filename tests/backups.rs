@@ -14,7 +14,7 @@ use std::{
 };
 
 use serde_json::Value;
-use support::{Engine, Stack, home::Home};
+use support::{Engine, Stack, cloud::Cloud, home::Home};
 
 const PAGES: &str = include_str!("../docs/backups.md");
 
@@ -290,6 +290,24 @@ fn answers_of_kopia(bench: &Bench) -> PathBuf {
     programs
 }
 
+/// Where the header of `pg_dump -Fc` (1.14) has the year, less 1900: behind 11 bytes, the compression and five numbers
+/// of five bytes each, and the year's sign.
+const YEAR_OF_DUMP: usize = 42;
+
+/// Uploads what is in a folder.
+fn put(bench: &Bench, cloud: &Cloud, folder: &str, to: &str) {
+    let path = bench.stack.engine.path();
+    let endpoint = format!("http://127.0.0.1:{}", cloud.s3_port);
+    let variables = [
+        ("PATH", path.as_str()),
+        ("RCLONE_S3_PROVIDER", "Other"),
+        ("RCLONE_S3_ENDPOINT", endpoint.as_str()),
+        ("RCLONE_S3_ACCESS_KEY_ID", "test"),
+        ("RCLONE_S3_SECRET_ACCESS_KEY", "test"),
+    ];
+    run(bench.folder.path(), &["rclone", "copy", folder, &format!(":s3:{to}")], &variables);
+}
+
 #[test]
 fn each_tools_backups_in_every_state() {
     let bench = Bench::new();
@@ -340,6 +358,17 @@ fn each_tools_backups_in_every_state() {
     }
     rules.push(format!("rclone = \":local:{}\"", text("files-running")));
     rules.push("rclone = \"nowhere:backups\"".to_owned());
+    // Objects, put into a real S3 by rclone; each is as young as its upload, so that the stale one says it itself.
+    let cloud = Cloud::start();
+    let mut old = fs::read(at("shop.dump")).unwrap();
+    old[YEAR_OF_DUMP] -= 6;
+    fs::create_dir_all(at("files-old")).unwrap();
+    fs::write(at("files-old/shop.dump"), old).unwrap();
+    for state in ["found", "old", "other", "truncated", "running"] {
+        put(&bench, &cloud, &text(&format!("files-{state}")), &format!("bucket/{state}"));
+        rules.push(format!("object = \"s3://bucket/{state}\""));
+    }
+    rules.push("object = \"s3://nowhere/found\"".to_owned());
     // A command has only its word.
     let command = |name: &str, does: &str| format!("command = \"{does} # {name}\"");
     rules.push(command("it-is-found", "date -u +%s"));
@@ -350,7 +379,9 @@ fn each_tools_backups_in_every_state() {
     let states = ["found", "stale", "other", "truncated", "cannot"];
     rules.extend(states.map(|state| format!("kopia = {:?}", text(&format!("kopia-{state}")))));
     let path = format!("{}:{}", kopia.display(), bench.stack.engine.path());
-    let variables = [PASSWORD, ("BORG_PASSPHRASE", "p"), ("PATH", path.as_str())];
+    let own = cloud.environment();
+    let mut variables = vec![PASSWORD, ("BORG_PASSPHRASE", "p"), ("PATH", path.as_str())];
+    variables.extend(own.iter().map(|(name, value)| (*name, value.as_str())));
     let found = bench.backups(&rules, &variables);
     let mut table = Table::default();
     for (tool, states) in [
@@ -400,6 +431,17 @@ fn each_tools_backups_in_every_state() {
                 ("other database", "files-other"),
                 ("truncated", "files-truncated"),
                 ("running copy", "files-running"),
+                ("cannot be asked", "nowhere"),
+            ],
+        ),
+        (
+            "object",
+            vec![
+                ("found", "bucket/found"),
+                ("stale", "bucket/old"),
+                ("other database", "bucket/other"),
+                ("truncated", "bucket/truncated"),
+                ("running copy", "bucket/running"),
                 ("cannot be asked", "nowhere"),
             ],
         ),

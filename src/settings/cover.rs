@@ -7,11 +7,14 @@ use std::{
     time::Duration,
 };
 
+use futures_util::{StreamExt as _, stream};
 use jiff::tz::TimeZone;
 use tokio::{runtime::Handle, sync::OnceCell};
 
 use super::{
-    Settings, folder_of,
+    Settings,
+    bucket::Bucket,
+    folder_of,
     holder::{Holder, is_service},
     place,
 };
@@ -46,6 +49,8 @@ pub enum Extent {
     Everything,
 }
 
+/// Searches at once: most wait for the engine, or for another tool.
+const PARALLEL: usize = 8;
 /// Beside the compose file.
 const USUAL_FOLDER: &str = "backups";
 
@@ -122,11 +127,10 @@ impl Settings {
             (0..evidence.len()).map(|index| self.looks(plan, evidence, index)).collect();
         let snapshots = snapshots(app);
         let surroundings = Surroundings::default();
-        let mut told = Vec::new();
-        for (seen, looks) in evidence.iter_mut().zip(looks) {
+        let (looking, snapshots) = (&surroundings, &snapshots);
+        let searches = evidence.iter().zip(looks).map(|(seen, looks)| async move {
             if seen.presence != Presence::Found || seen.engine.is_none() {
-                told.push(Vec::new());
-                continue;
+                return None;
             }
             let (max_age, origin) = self.weigh(plan, seen).max_backup_age;
             let limits = match max_age {
@@ -138,18 +142,22 @@ impl Settings {
                     live: Live::default(),
                 },
                 Err(why) => {
-                    seen.coverage = undetermined(format!("{origin}: {why}"));
-                    told.push(Vec::new());
-                    continue;
+                    let coverage = undetermined(format!("{origin}: {why}"));
+                    return Some(Looked { coverage, found: Vec::new() });
                 }
             };
-            let search = Search { app, plan, surroundings: &surroundings, extent, limits };
-            let mut looked = search.of(seen, looks, Arc::clone(&snapshots)).await;
+            let search = Search { app, plan, surroundings: looking, extent, limits };
+            let mut looked = search.of(seen, looks, Arc::clone(snapshots)).await;
             looked.weigh_beside();
-            seen.coverage = looked.coverage;
-            told.push(looked.found);
-        }
-        told
+            Some(looked)
+        });
+        let all: Vec<Option<Looked>> = stream::iter(searches).buffered(PARALLEL).collect().await;
+        let fill = |(seen, looked): (&mut Evidence, Option<Looked>)| {
+            let Some(Looked { coverage, found }) = looked else { return Vec::new() };
+            seen.coverage = coverage;
+            found
+        };
+        evidence.iter_mut().zip(all).map(fill).collect()
     }
 
     /// Where backups of one body of data may be.
@@ -232,7 +240,13 @@ impl Search<'_> {
             let Look::Program(program) = look else { continue };
             let inside = runs.map(|container| self.inside(container));
             let (here, copy, limits) = (self.asker(Where::Here), seen.clone(), self.limits.clone());
-            best.add(apart(move || ask(&program, &here, inside.as_ref(), &copy, &limits)).await);
+            let environment = &self.app.environment;
+            let credentials = store::remote::Surroundings {
+                variables: environment.texts(),
+                home: environment.home().map(Path::to_owned),
+            };
+            let places = Places { here, inside, credentials };
+            best.add(apart(move || ask(&program, &places, &copy, &limits)).await);
             if self.is_enough(&best) {
                 return best;
             }
@@ -392,9 +406,19 @@ fn look_here(
     best
 }
 
+/// Where tools are asked.
+struct Places {
+    here: Asker,
+    /// In the database's container, if it runs.
+    inside: Option<Asker>,
+    /// For buckets.
+    credentials: store::remote::Surroundings,
+}
+
 /// Asks a tool that a rule names. What belongs into the database's container is asked there, if it runs.
-fn ask(program: &Program, here: &Asker, inside: Option<&Asker>, seen: &Evidence, limits: &Limits) -> Looked {
+fn ask(program: &Program, places: &Places, seen: &Evidence, limits: &Limits) -> Looked {
     let words = known_names(seen);
+    let (here, inside) = (&places.here, places.inside.as_ref());
     let asker = here.clone();
     match program {
         Program::Restic { repository } => {
@@ -417,9 +441,10 @@ fn ask(program: &Program, here: &Asker, inside: Option<&Asker>, seen: &Evidence,
             tools::pgbackrest(inside.unwrap_or(here), Some(stanza), seen, limits)
         }
         Program::WalG => tools::walg(inside.unwrap_or(here), seen, limits),
-        Program::Object { url } => {
-            looked(vec![Backup::unknown("object", url.clone(), "buckets cannot be looked into yet")])
-        }
+        Program::Object { url } => match Bucket::open(url, &places.credentials, asker, limits.now) {
+            Ok(bucket) => tools::look(&bucket, &words, seen, limits),
+            Err(why) => looked(vec![Backup::unknown("object", url.clone(), why)]),
+        },
         Program::Command { line } => tools::command(here, line, limits),
     }
 }

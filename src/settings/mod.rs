@@ -5,6 +5,7 @@
 
 mod accept;
 pub mod age;
+mod bucket;
 mod candidates;
 mod cover;
 pub mod file;

@@ -2,7 +2,12 @@
 //!
 //! A file that was written to is always read anew.
 
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
@@ -60,6 +65,7 @@ pub(super) fn check(path: &Path, zone: &TimeZone, memory: Option<&Path>) -> io::
         return Ok(known.found);
     }
     let found = check_file(path, zone)?;
+    let _alone = writing();
     // Read again: another command may have added its own meanwhile.
     let mut known = load(memory);
     known.files.retain(|path, _| Path::new(path).exists());
@@ -84,6 +90,7 @@ pub(super) fn recall(key: &str, memory: Option<&Path>, now: Timestamp) -> Option
 /// Remembers what was found in a repository's snapshot.
 pub(super) fn keep(key: &str, found: &BackupFile, memory: Option<&Path>, now: Timestamp) {
     let Some(memory) = memory else { return };
+    let _alone = writing();
     let mut known = load(memory);
     known.snapshots.retain(|_, read| now.duration_since(read.at) < GOOD_FOR);
     if known.snapshots.len() < MOST {
@@ -91,6 +98,12 @@ pub(super) fn keep(key: &str, found: &BackupFile, memory: Option<&Path>, now: Ti
         // Forgetting costs time only.
         let _ = save(memory, &known);
     }
+}
+
+/// Searches go on at once, and each writes what it has read: one after the other.
+fn writing() -> MutexGuard<'static, ()> {
+    static WRITING: Mutex<()> = Mutex::new(());
+    WRITING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn load(memory: &Path) -> Memory {

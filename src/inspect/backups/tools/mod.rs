@@ -10,6 +10,12 @@ pub(super) mod restic;
 pub(super) mod walg;
 
 pub use self::{
-    borg::Borg, command::command, kopia::Kopia, pgbackrest::pgbackrest, rclone::Rclone,
-    repository::Repository, repository::look, restic::Restic, walg::walg,
+    borg::Borg,
+    command::command,
+    kopia::Kopia,
+    pgbackrest::pgbackrest,
+    rclone::Rclone,
+    repository::{Entry, Repository, Snapshot, look},
+    restic::Restic,
+    walg::walg,
 };
