@@ -171,9 +171,7 @@ impl Helper {
         }
         // A task of its own, so that nobody who stops waiting stops it.
         tokio::spawn(async move {
-            let options = RemoveContainerOptions { force: true, ..RemoveContainerOptions::default() };
-            // What cannot be removed is swept away by a later run; the look itself has succeeded.
-            let _ = self.engine.api().remove_container(&self.container, Some(options)).await;
+            remove(&self.engine, &self.container).await;
             remove_image(&self.engine, &self.image).await;
             alive().busy -= 1;
         })
@@ -292,6 +290,23 @@ async fn import_empty_image(engine: &Engine) -> Result<String, EngineError> {
         .rfind(|status| status.starts_with("sha256:"))
         .ok_or_else(|| EngineError::unexpected("the engine did not name the image that it imported"))
 }
+
+/// Removes a helper container. What cannot be removed is swept away by a later run; the look itself has succeeded.
+async fn remove(engine: &Engine, container: &str) {
+    for _ in 0..TRIES {
+        let options = RemoveContainerOptions { force: true, ..RemoveContainerOptions::default() };
+        match engine.api().remove_container(container, Some(options)).await {
+            // It is gone, or the engine has its reasons.
+            Ok(()) | Err(bollard::errors::Error::DockerResponseServerError { .. }) => return,
+            // The connection may have ended before the engine heard of it.
+            Err(_broken_off) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
+/// How often a removal is tried whose answer does not come, and how long after.
+const TRIES: usize = 3;
+const PAUSE: Duration = Duration::from_millis(50);
 
 async fn remove_image(engine: &Engine, image: &str) {
     let options = RemoveImageOptions { force: true, ..RemoveImageOptions::default() };
