@@ -183,11 +183,25 @@ exact="select 'T', count(*), coalesce(sum(case when c.relkind = 'p' then 0 when 
   (xpath('/row/c/text()', query_to_xml(format('select count(*) as c from %I.%I', n.nspname, c.relname), false, true, '')))[1]::text::bigint
   else greatest(c.reltuples, 0)::bigint end), 0), coalesce(bool_and(pg_relation_size(c.oid) <= 8388608), true), $large $relations"
 rough="select 'T', count(*), coalesce(sum(greatest(c.reltuples, 0)) filter (where c.relkind <> 'p'), 0)::bigint, false, $large $relations"
-first=$(ask postgres "$server") || { export PGHOST=127.0.0.1; first=$(ask postgres "$server"); } && [ -n "$first" ] || { PGDATABASE=postgres psql -c 'select 1' 2>&1 | head -c 400 >&2; exit 3; }
-printf '%s\n' "$first"
-{ ask postgres "$(databases 'pg_database_size(oid)')" || ask postgres "$(databases null)"; } | while IFS= read -r line; do
+newline='
+'
+# Most in one session: to connect costs more than to ask. Where it fails, step by step, as much as there is.
+told=$(PGDATABASE=postgres psql -c "$server" -c "$(databases 'pg_database_size(oid)')" -c "$exact" 2>/dev/null) || told=
+own="${told##*"$newline"}" told="${told%"$newline"*}"
+if [ -z "$told" ]; then
+  first=$(ask postgres "$server") || { export PGHOST=127.0.0.1; first=$(ask postgres "$server"); } && [ -n "$first" ] || { PGDATABASE=postgres psql -c 'select 1' 2>&1 | head -c 400 >&2; exit 3; }
+  told="$first$newline$(ask postgres "$(databases 'pg_database_size(oid)')" || ask postgres "$(databases null)")"
+fi
+printf '%s\n' "$told" | while IFS= read -r line; do
   printf '%s\n' "$line"
-  case "$line" in *'|t|'*) name="${line#*|*|*|}"; ask "$name" "$exact" || ask "$name" "$rough" || printf 'T|?\n';; *) printf 'T|?\n';; esac
+  name="${line#*|*|*|}"
+  case "$line" in
+    S*) ;;
+    *'|t|'*)
+      if [ "$name" = postgres ] && [ -n "$own" ]; then printf '%s\n' "$own"
+      else ask "$name" "$exact" || ask "$name" "$rough" || printf 'T|?\n'; fi;;
+    *) printf 'T|?\n';;
+  esac
 done
 "#;
 

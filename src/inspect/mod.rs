@@ -38,7 +38,7 @@ use crate::{
     docker::{archive::WalkLimits, engine::Engine, processes},
     model::{
         container::{Mount, Volume, is_within},
-        evidence::{Evidence, Location, Presence},
+        evidence::{Contents, Evidence, Location, Presence},
         plan::{Ending, Fate, Plan, PlannedContainer},
     },
 };
@@ -349,10 +349,13 @@ fn unreadable(subject: &Subject<'_>, cause: &str) -> Evidence {
     volume::unseen(subject.target(), "/", &subject.spot("/"), format!("it could not be looked into: {cause}"))
 }
 
-/// Two containers may mount one volume: its data is told once, by the one whose server runs. Data wins over
-/// what another saw as empty. What lies elsewhere in the volume is other data.
+/// Two containers may mount one volume: its data is told once, by the one whose server runs and has answered. Data
+/// wins over what another saw as empty. What lies elsewhere in the volume is other data.
 fn once_per_volume(plan: &Plan, mut evidence: Vec<Evidence>) -> Vec<Evidence> {
-    evidence.sort_by_key(|e| (e.presence != Presence::Found, !e.running, e.contents.databases.is_empty()));
+    evidence.sort_by_key(|e| {
+        let Contents { databases, complete, .. } = &e.contents;
+        (e.presence != Presence::Found, !e.running, !complete, databases.is_empty())
+    });
     let mut told_by: HashMap<(Site, Option<String>), String> = HashMap::new();
     evidence.retain(|e| match (&e.volume, &e.presence) {
         (Some(_), Presence::Found | Presence::Empty { .. }) => {

@@ -466,7 +466,9 @@ fn hold(
                 let (shown, what) = (candidate.place(), format!("{}, whole", format.name()));
                 want.by = Some(Held { shown, at, what, facts: facts(candidate) });
             }
-            Err(why) => refused = Some(why),
+            // What it lacks of its own database says more than that it is of no other.
+            Err(why) if refused.is_none() || file.names(want.part.is_named()) => refused = Some(why),
+            Err(_) => {}
         }
     }
     let what = match filled.as_slice() {

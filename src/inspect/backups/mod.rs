@@ -131,6 +131,11 @@ impl BackupFile {
             _ => false,
         }
     }
+
+    /// Whether it says itself that it is of this database.
+    fn names(&self, database: Option<&str>) -> bool {
+        database.is_some() && self.databases.iter().any(|dumped| dumped.name.as_deref() == database)
+    }
 }
 
 /// A copy of a server's data directory, file by file.
