@@ -172,10 +172,12 @@ impl Case {
                 }
             });
         }
-        for index in 1..self.command.len() {
+        // Without it the command does not end.
+        let may_go = |words: &[String], index: usize| words[index] != "-d";
+        for index in (1..self.command.len()).filter(|&index| may_go(&self.command, index)) {
             with(&|case| drop(case.command.remove(index)));
         }
-        for index in 2..self.start.len() {
+        for index in (2..self.start.len()).filter(|&index| may_go(&self.start, index)) {
             with(&|case| drop(case.start.remove(index)));
         }
         for (index, service) in self.services.iter().enumerate() {
