@@ -88,6 +88,22 @@ fn results(home: &Home<'_>, stack: &Stack<'_>, services: &[&str], status: i32) -
     drills.as_array().unwrap().iter().map(|drill| (text(drill, "result"), text(drill, "detail"))).collect()
 }
 
+/// What `backups` tells of a service; the audit says the same of what covers it.
+fn told_by_backups(home: &Home<'_>, stack: &Stack<'_>, service: &str) -> serde_json::Value {
+    let name = stack.container(service);
+    let document =
+        |command: &str| home.run_in(&stack.folder, &[command, "--format", "json", &name]).expect(0).json();
+    let (told, audit) = (document("backups"), document("audit"));
+    fits_schema(&told, include_str!("../docs/backups.schema.json"));
+    fits_schema(&audit, include_str!("../docs/audit.schema.json"));
+    let database = &told["databases"][0];
+    let evidence = &audit["containers"][0]["evidence"][0];
+    for key in ["status", "at", "source", "tested_at", "fault"] {
+        assert_eq!(database["coverage"][key], evidence["coverage"][key], "{told:#}\n{audit:#}");
+    }
+    database.clone()
+}
+
 /// Whatever helpers there are now go: other tests' do by themselves, and one that was left would stay.
 fn nothing_is_left(engine: &Engine) {
     let helpers = || engine.docker(&["ps", "-aq", "--filter", "label=dbsafe.helper"]).expect(0).stdout;
@@ -120,6 +136,15 @@ fn dumps_of_other_tools_are_restored_or_said_to_fail() {
     assert!(details.iter().any(|detail| detail.starts_with("2 keys")), "{details:?}");
     let audit = || home.run_in(&stack.folder, &["audit", "--all", &stack.name]).expect(0).stdout;
     assert_eq!(audit().matches("; restore tested").count(), 3, "{}", audit());
+    let backups_shown = || home.run_in(&stack.folder, &["backups", &stack.name]).expect(0).stdout;
+    assert_eq!(backups_shown().matches("  restore tested ").count(), 3, "{}", backups_shown());
+    for service in ["db", "ledger", "cache"] {
+        let told = told_by_backups(&home, &stack, service);
+        assert_eq!(
+            (&told["coverage"]["status"], &told["drill"]["result"]),
+            (&"covered".into(), &"proved".into())
+        );
+    }
     // The same as SQL, of the database and of the whole server.
     keep(&stack, "db", "pg_dump -U shop payment_db", "newer.dump");
     packed(&["zstd", "-q", "--rm"], &backups.join("newer.dump"));
@@ -134,6 +159,16 @@ fn dumps_of_other_tools_are_restored_or_said_to_fail() {
     assert!(told[0].0 == "failed" && told[0].1.contains("invalid input syntax"), "{told:?}");
     // What a drill could not restore lets nothing go.
     assert!(audit().replace(char::is_whitespace, " ").contains("a drill could not restore"), "{}", audit());
+    let database = told_by_backups(&home, &stack, "db");
+    assert_eq!(
+        (&database["coverage"]["status"], &database["drill"]["result"]),
+        (&"stale".into(), &"failed".into())
+    );
+    let mut rows = database["backups"].as_array().unwrap().iter();
+    let row = rows.find(|row| row["source"].as_str().unwrap().ends_with("broken.dump")).unwrap();
+    assert_eq!((&row["status"], &row["fault"]), (&"stale".into(), &"unproved".into()), "{row:#}");
+    let shown = backups_shown().replace(char::is_whitespace, " ");
+    assert!(shown.contains("could not restore") && shown.contains("no backup that counts:"), "{shown}");
     // What was cut off.
     let whole = fs::read(backups.join("payment_db_20260101.dump")).unwrap();
     fs::write(backups.join("cut.dump"), &whole[..whole.len() - 200]).unwrap();

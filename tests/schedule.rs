@@ -151,6 +151,35 @@ fn a_crontab_line_saves_records_and_retires() {
 }
 
 #[test]
+fn a_schedule_of_one_engine_says_nothing_of_a_namesake_on_another() {
+    let (home, container) = (Home::new(), postgres());
+    let other = Engine::start("28-schedules", "5.6");
+    let run = ["run", "-d", "--network", "none", "--name", &container.name];
+    let server = ["-e", "POSTGRES_HOST_AUTH_METHOD=trust", "postgres:15"];
+    other.docker(&[&run[..], &server].concat()).expect(0);
+    other.fill_payments(&container.name);
+    let path = crontab(&home);
+    // Of a container that goes, and so its run fails.
+    let gone = container.engine.container(&["stateless:1"]);
+    dbsafe(&home, &path, &["schedule", &container.name, &gone.name]).expect(0);
+    container.engine.docker(&["rm", "-fv", &gone.name]).expect(0);
+    dbsafe(&home, &path, &["schedule", "run", &container.name]).expect(2);
+    let audited = |engine: &Engine| {
+        let own = home.path().to_str().unwrap();
+        let words = ["dbsafe", "audit", "--format", "json", &container.name];
+        let ran = engine.docker_in(home.path(), &words, &[("DBSAFE_HOME", own)]).expect(0);
+        fits_schema(&ran.json(), include_str!("../docs/audit.schema.json"));
+        (
+            ran.stdout.contains("payments") || ran.stdout.contains("postgres"),
+            ran.stdout.contains("scheduled-backup-failed"),
+        )
+    };
+    assert_eq!((audited(Engine::usual()), audited(&other)), ((true, true), (true, false)));
+    other.docker(&["rm", "-fv", &container.name]).expect(0);
+    dbsafe(&home, &path, &["schedule", "rm", &container.name]).expect(0);
+}
+
+#[test]
 fn without_a_timer_there_is_one_sentence_and_nothing_is_left() {
     let (home, container) = (Home::new(), postgres());
     let ran = dbsafe(&home, "/nonexistent", &["schedule", &container.name]);

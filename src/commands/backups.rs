@@ -6,17 +6,19 @@ use serde::Serialize;
 use super::{
     app::{App, Failure, Format},
     audit::hypothetical_of,
+    evidence::{self, Seen},
 };
 use crate::{
     exit::Exit,
-    inspect::{self, Depth},
+    inspect::{Counter, Depth},
     model::{
         backup::Backup,
         coverage::{Coverage, CoverageStatus},
+        drill::Drill,
         evidence::{Evidence, Location, Presence, TargetRef},
     },
     report::{
-        backups::as_text,
+        backups::{Database, as_text},
         document::{EngineRef, SCHEMA_VERSION},
     },
     settings::{Extent, Settings},
@@ -42,13 +44,21 @@ pub async fn run(app: &App, arguments: &BackupsArgs) -> Result<Exit, Failure> {
     for note in settings.notes(&[], &[]) {
         app.ui.note(&note);
     }
-    let mut evidence = inspect::inspect(&app.engine, &plan, Depth::Everything).await;
-    evidence.retain(|seen| seen.presence == Presence::Found && seen.engine.is_some());
-    let found = settings.backups(app, &plan, &mut evidence, Extent::Everything).await;
+    let extent = (Extent::Everything, &Counter::default());
+    let Seen { evidence, backups, known } =
+        evidence::look(app, &settings, &plan, Depth::Everything, extent).await;
+    let databases: Vec<Database<'_>> = evidence
+        .iter()
+        .zip(&backups)
+        .filter(|(seen, _)| seen.presence == Presence::Found && seen.engine.is_some())
+        .map(|(seen, backups)| Database { seen, backups, drill: known.last_drill(seen) })
+        .collect();
+    let is_unseen = |seen: &&Evidence| matches!(seen.presence, Presence::Undetermined { .. });
+    let unseen: Vec<&Evidence> = evidence.iter().filter(is_unseen).collect();
     match arguments.format {
-        Format::Text => app.ui.print(&as_text(&evidence, &found, app.now(), &app.ui)),
+        Format::Text => app.ui.print(&as_text(&databases, &unseen, app.now(), &app.ui)),
         Format::Json => {
-            let report = Report::new(app.engine_ref().await, &evidence, &found);
+            let report = Report::new(app.engine_ref().await, &databases, &unseen);
             let json =
                 serde_json::to_string_pretty(&report).map_err(|error| Failure::new(error.to_string()))?;
             app.ui.print(&format!("{json}\n"));
@@ -63,6 +73,8 @@ struct Report<'a> {
     schema_version: u32,
     engine: EngineRef,
     databases: Vec<Row<'a>>,
+    /// Places that could not be looked into: a database may be there.
+    undetermined: Vec<Unseen<'a>>,
     summary: Summary,
 }
 
@@ -76,6 +88,7 @@ struct Row<'a> {
     identity: Option<&'a str>,
     coverage: &'a Coverage,
     backups: &'a [Backup],
+    drill: Option<&'a Drill>,
 }
 
 #[derive(Debug, Serialize)]
@@ -85,9 +98,18 @@ struct Summary {
     not_covered: usize,
 }
 
+#[derive(Debug, Serialize)]
+struct Unseen<'a> {
+    target: &'a TargetRef,
+    location: Location,
+    path: &'a str,
+    volume: Option<&'a str>,
+    cause: &'a str,
+}
+
 impl<'a> Report<'a> {
-    fn new(engine: EngineRef, evidence: &'a [Evidence], found: &'a [Vec<Backup>]) -> Self {
-        let row = |(seen, backups): (&'a Evidence, &'a Vec<Backup>)| Row {
+    fn new(engine: EngineRef, databases: &[Database<'a>], unseen: &[&'a Evidence]) -> Self {
+        let row = |&Database { seen, backups, drill }: &Database<'a>| Row {
             target: &seen.target,
             engine: seen.engine.as_deref(),
             location: seen.location,
@@ -96,13 +118,26 @@ impl<'a> Report<'a> {
             identity: seen.identity.as_deref(),
             coverage: &seen.coverage,
             backups,
+            drill,
         };
-        let covered = evidence.iter().filter(|seen| seen.coverage.status == CoverageStatus::Covered).count();
+        let place = |seen: &&'a Evidence| match &seen.presence {
+            Presence::Undetermined { cause } => Some(Unseen {
+                target: &seen.target,
+                location: seen.location,
+                path: &seen.path,
+                volume: seen.volume.as_deref(),
+                cause,
+            }),
+            Presence::Found | Presence::Empty { .. } => None,
+        };
+        let is_covered = |one: &&Database<'_>| one.seen.coverage.status == CoverageStatus::Covered;
+        let covered = databases.iter().filter(is_covered).count();
         Self {
             schema_version: SCHEMA_VERSION,
             engine,
-            databases: evidence.iter().zip(found).map(row).collect(),
-            summary: Summary { databases: evidence.len(), covered, not_covered: evidence.len() - covered },
+            databases: databases.iter().map(row).collect(),
+            undetermined: unseen.iter().filter_map(place).collect(),
+            summary: Summary { databases: databases.len(), covered, not_covered: databases.len() - covered },
         }
     }
 }

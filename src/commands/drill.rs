@@ -97,6 +97,7 @@ fn exit(drills: &[Drill]) -> Exit {
 pub(super) async fn all(app: &App, store: &Store, targets: &[Target]) -> Result<Vec<Drill>, Failure> {
     let undrilled = |error: &SnapshotError| save::not_saved("nothing was drilled", error);
     let plan = targets::plan_for(&app.engine, targets).await.map_err(|error| undrilled(&error))?;
+    let docker_engine = app.engine.id().await;
     let evidence = inspect::inspect(&app.engine, &plan, Depth::Everything).await;
     let settings = Settings::load_for(app, &plan)?;
     let snapshots = store.list().map_err(|error| failed(&error))?.snapshots;
@@ -109,7 +110,9 @@ pub(super) async fn all(app: &App, store: &Store, targets: &[Target]) -> Result<
             if !holds || seen.target.kind != TargetKind::Container {
                 continue;
             }
-            let one = Body { app, store, plan: &plan, settings: &settings, evidence: &evidence, index };
+            let (plan, settings, evidence) = (&plan, &settings, evidence.as_slice());
+            let docker_engine = docker_engine.as_deref();
+            let one = Body { app, store, docker_engine, plan, settings, evidence, index };
             for drill in one.drill(&snapshots, &done).await? {
                 if drill.source.is_some() {
                     drills::record(store.home(), &drill).map_err(|error| failed(&error))?;
@@ -133,6 +136,7 @@ pub(super) async fn all(app: &App, store: &Store, targets: &[Target]) -> Result<
 struct Body<'a> {
     app: &'a App,
     store: &'a Store,
+    docker_engine: Option<&'a str>,
     plan: &'a Plan,
     settings: &'a Settings,
     evidence: &'a [Evidence],
@@ -190,6 +194,7 @@ impl Body<'_> {
         Drill {
             version: DRILL_VERSION,
             at: self.app.now(),
+            docker_engine: self.docker_engine.map(str::to_owned),
             container: seen.target.name.clone(),
             volume: seen.volume.clone(),
             path: seen.path.clone(),

@@ -5,11 +5,12 @@ use jiff::Timestamp;
 use super::app::App;
 use crate::{
     model::{
+        backup::Backup,
         coverage::{CoverageStatus, Fault},
         drill::Drill,
         evidence::Evidence,
         manifest::VerificationResult,
-        schedule::{Schedule, Trouble},
+        schedule::{Schedule, Trouble, may_be_one},
     },
     report::words::ago,
     settings::place,
@@ -19,34 +20,62 @@ use crate::{
 /// A schedule, and what is wrong with it.
 type Standing = (Schedule, Option<Trouble>);
 
-/// Adds what this host remembers to what was found. What cannot be read is said, and adds nothing.
-pub(super) fn add(app: &App, evidence: &mut [Evidence]) {
-    let Some(home) = place::home(&app.environment) else { return };
-    let drills = drills::list(&home).unwrap_or_else(|error| {
-        app.ui.note(&error.to_string());
-        Vec::new()
-    });
-    let now = app.now();
-    let standing = || -> Result<Vec<Standing>, StoreError> {
-        let standing = |schedule: Schedule| {
-            let runs = schedules::runs(&home, &schedule.id)?;
-            let trouble = schedule.trouble(&runs, schedules::is_at_work(&home, &schedule.id), now);
-            Ok((schedule, trouble))
+/// What this host remembers of one of Docker's engines.
+pub(super) struct Known {
+    /// Oldest first.
+    drills: Vec<Drill>,
+    schedules: Vec<Standing>,
+    now: Timestamp,
+}
+
+impl Known {
+    /// What cannot be read is said, and adds nothing.
+    pub(super) async fn load(app: &App) -> Self {
+        let now = app.now();
+        let Some(home) = place::home(&app.environment) else {
+            return Self { drills: Vec::new(), schedules: Vec::new(), now };
         };
-        schedules::list(&home)?.into_iter().map(standing).collect()
-    };
-    let schedules = standing().unwrap_or_else(|error| {
-        app.ui.note(&error.to_string());
-        Vec::new()
-    });
-    for seen in evidence {
-        drilled(seen, &drills, now);
-        scheduled(seen, &schedules);
+        let mut drills = drills::list(&home).unwrap_or_else(|error| {
+            app.ui.note(&error.to_string());
+            Vec::new()
+        });
+        let standing = || -> Result<Vec<Standing>, StoreError> {
+            let standing = |schedule: Schedule| {
+                let runs = schedules::runs(&home, &schedule.id)?;
+                let trouble = schedule.trouble(&runs, schedules::is_at_work(&home, &schedule.id), now);
+                Ok((schedule, trouble))
+            };
+            schedules::list(&home)?.into_iter().map(standing).collect()
+        };
+        let mut schedules = standing().unwrap_or_else(|error| {
+            app.ui.note(&error.to_string());
+            Vec::new()
+        });
+        if !drills.is_empty() || !schedules.is_empty() {
+            // Another engine's containers may have the same names.
+            let here = app.engine.id().await;
+            drills.retain(|drill| may_be_one(drill.docker_engine.as_deref(), here.as_deref()));
+            schedules.retain(|(schedule, _)| may_be_one(schedule.docker_engine.as_deref(), here.as_deref()));
+        }
+        Self { drills, schedules, now }
+    }
+
+    /// Adds it to what was found: to each body of data, and to the backups of each.
+    pub(super) fn add(&self, evidence: &mut [Evidence], backups: &mut [Vec<Backup>]) {
+        for (seen, backups) in evidence.iter_mut().zip(backups) {
+            drilled(seen, backups, &self.drills, self.now);
+            scheduled(seen, &self.schedules);
+        }
+    }
+
+    /// The last drill of one body of data, whatever came of it.
+    pub(super) fn last_drill(&self, seen: &Evidence) -> Option<&Drill> {
+        self.drills.iter().filter(|drill| drill.is_of(seen)).max_by_key(|drill| drill.at)
     }
 }
 
 /// When a restore was last proved. A backup that a drill could not restore is none, until there is a newer one.
-fn drilled(seen: &mut Evidence, drills: &[Drill], now: Timestamp) {
+fn drilled(seen: &mut Evidence, backups: &mut [Backup], drills: &[Drill], now: Timestamp) {
     let own: Vec<&Drill> = drills.iter().filter(|drill| drill.is_of(seen)).collect();
     let proved = own.iter().filter(|drill| drill.result == VerificationResult::Proved);
     let coverage = &mut seen.coverage;
@@ -63,21 +92,34 @@ fn drilled(seen: &mut Evidence, drills: &[Drill], now: Timestamp) {
     // A snapshot's own verification says what became of it, and is weighed already.
     let is_file =
         |source: &Option<String>| source.as_ref().is_some_and(|source| !source.starts_with("snapshot "));
-    let failed = own
+    let failed: Vec<&Drill> = own
         .iter()
         .filter(is_last)
         .filter(|drill| drill.result == VerificationResult::Failed && is_file(&drill.source))
-        .filter(|drill| drill.made.is_none() || drill.made >= coverage.at)
-        .max_by_key(|drill| drill.at);
-    if let Some(failed) = failed
+        .copied()
+        .collect();
+    let why = |drill: &Drill| {
+        let source = drill.source.as_deref().unwrap_or_default();
+        format!("a drill could not restore {source}, {}: {}", ago(drill.at, now), drill.detail)
+    };
+    for backup in backups.iter_mut().filter(|backup| backup.status == CoverageStatus::Covered) {
+        let of = |drill: &&&Drill| {
+            drill.source.as_ref() == Some(&backup.source) && (drill.made.is_none() || drill.made >= backup.at)
+        };
+        if let Some(drill) = failed.iter().filter(of).max_by_key(|drill| drill.at) {
+            backup.status = CoverageStatus::Stale;
+            backup.fault = Some(Fault::Unproved);
+            backup.detail = Some(why(drill));
+        }
+    }
+    let newer = |drill: &&&Drill| drill.made.is_none() || drill.made >= coverage.at;
+    if let Some(drill) = failed.iter().filter(newer).max_by_key(|drill| drill.at)
         && coverage.status == CoverageStatus::Covered
         && is_file(&coverage.source)
     {
         coverage.status = CoverageStatus::Stale;
         coverage.facts.fault = Some(Fault::Unproved);
-        let source = failed.source.as_deref().unwrap_or_default();
-        let when = ago(failed.at, now);
-        coverage.detail = Some(format!("a drill could not restore {source}, {when}: {}", failed.detail));
+        coverage.detail = Some(why(drill));
     }
 }
 
@@ -125,6 +167,7 @@ mod tests {
         Drill {
             version: DRILL_VERSION,
             at: at(done),
+            docker_engine: None,
             container: "pg".to_owned(),
             volume: Some("pg".to_owned()),
             path: "/data".to_owned(),
@@ -143,7 +186,13 @@ mod tests {
         use VerificationResult::{Failed, Proved};
         let after = |drills: &[Drill]| {
             let mut seen = seen();
-            drilled(&mut seen, drills, at(9));
+            let status = seen.coverage.status;
+            let mut rows = [Backup::new("pg_dump", "/b/shop.dump", seen.coverage.at, status)];
+            drilled(&mut seen, &mut rows, drills, at(9));
+            assert_eq!(
+                (rows[0].status, rows[0].detail.clone()),
+                (seen.coverage.status, seen.coverage.detail.clone())
+            );
             (seen.coverage.status, seen.coverage.facts.tested_at, seen.coverage.detail)
         };
         let (status, tested, _) = after(&[drill("/b/shop.dump", 6, 7, Proved)]);
@@ -179,6 +228,7 @@ mod tests {
             timer: Timer::Cron,
             command: Vec::new(),
             environment: BTreeMap::new(),
+            docker_engine: None,
         };
         let failed = Some(Trouble::Failed { at: at(6) });
         let after = |schedules: &[Standing]| {

@@ -145,6 +145,7 @@ async fn add(
         targets: arguments.targets.clone(),
         containers,
         volumes,
+        docker_engine: app.engine.id().await,
         folder: crate::settings::working_directory()?,
         project: app.environment.text("COMPOSE_PROJECT_NAME"),
         every: every.as_secs(),

@@ -20,8 +20,9 @@ use crate::{
     },
     exit::Exit,
     model::{
+        drill::Drill,
         manifest::VerificationResult,
-        schedule::{Run, RunOutcome, SCHEDULE_VERSION, Schedule},
+        schedule::{Run, RunOutcome, SCHEDULE_VERSION, Schedule, may_be_one},
     },
     report::words::{count, size},
     store::{
@@ -120,7 +121,11 @@ async fn drill(
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let drills = drills::list(store.home()).map_err(|error| failed(&error))?;
-    let own = drills.iter().filter(|drill| schedule.is_of(&drill.container, drill.volume.as_deref()));
+    let here = |drill: &&Drill| {
+        may_be_one(drill.docker_engine.as_deref(), schedule.docker_engine.as_deref())
+            && schedule.is_of(&drill.container, drill.volume.as_deref())
+    };
+    let own = drills.iter().filter(here);
     if !schedule.is_drill_due(own.map(|drill| drill.at).max(), app.now()) {
         return Ok(());
     }

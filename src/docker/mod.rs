@@ -14,6 +14,7 @@ pub mod error;
 pub mod events;
 pub mod exec;
 pub mod globals;
+mod identity;
 pub mod processes;
 pub mod program;
 pub mod scratch;

@@ -13,6 +13,9 @@ pub const DRILL_VERSION: u32 = 1;
 pub struct Drill {
     pub version: u32,
     pub at: Timestamp,
+    /// The ID of the engine that the container is on, where that is known.
+    #[serde(default)]
+    pub docker_engine: Option<String>,
     /// The container's name.
     pub container: String,
     pub volume: Option<String>,
@@ -34,7 +37,7 @@ pub struct Drill {
 }
 
 impl Drill {
-    /// Whether it was of a backup of this data.
+    /// Whether it was of a backup of this data. On which engine is the caller's to know.
     #[must_use]
     pub fn is_of(&self, seen: &Evidence) -> bool {
         let same = |theirs: &Option<String>, ours: &Option<String>| {

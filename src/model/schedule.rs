@@ -23,6 +23,9 @@ pub struct Schedule {
     pub created: Timestamp,
     /// What a person named: containers, services or volumes.
     pub targets: Vec<String>,
+    /// The ID of the engine that they are on. `None` in schedules of before it was noted, or where it told none.
+    #[serde(default)]
+    pub docker_engine: Option<String>,
     /// What that was then, by name.
     pub containers: Vec<String>,
     pub volumes: Vec<String>,
@@ -168,12 +171,18 @@ impl Schedule {
         (last.outcome != RunOutcome::Done).then_some(Trouble::Failed { at: last.started })
     }
 
-    /// Whether it saves data of this container or in this volume.
+    /// Whether it saves data of this container or in this volume. Of which engine is the caller's to know.
     #[must_use]
     pub fn is_of(&self, container: &str, volume: Option<&str>) -> bool {
         self.containers.iter().any(|own| own == container)
             || volume.is_some_and(|volume| self.volumes.iter().any(|own| own == volume))
     }
+}
+
+/// Whether two IDs may be of one engine of Docker's. One that is not known may be any.
+#[must_use]
+pub fn may_be_one(one: Option<&str>, other: Option<&str>) -> bool {
+    one.zip(other).is_none_or(|(one, other)| one == other)
 }
 
 impl Default for Keep {
@@ -248,6 +257,7 @@ mod tests {
             timer: Timer::Cron,
             command: Vec::new(),
             environment: BTreeMap::new(),
+            docker_engine: None,
         }
     }
 

@@ -4,44 +4,87 @@ use jiff::Timestamp;
 
 use super::{
     table, text,
-    words::{ago, count, short},
+    words::{ago, count, short, span},
 };
 use crate::{
     model::{
         backup::{Backup, Quality},
         coverage::CoverageStatus,
-        evidence::Evidence,
+        drill::Drill,
+        evidence::{Evidence, Presence},
+        manifest::VerificationResult,
     },
     ui::{Paint, Ui, clean},
 };
 
-/// Every database with what was found of it, then what nothing covers.
+/// One body of data, and what is known of its backups.
+#[derive(Debug, Clone, Copy)]
+pub struct Database<'a> {
+    pub seen: &'a Evidence,
+    /// Every one that was looked at.
+    pub backups: &'a [Backup],
+    /// The last restore that was tried, whatever came of it.
+    pub drill: Option<&'a Drill>,
+}
+
+/// Every database with what was found of it, then what nothing covers, and where none could be looked for.
 #[must_use]
-pub fn as_text(evidence: &[Evidence], found: &[Vec<Backup>], now: Timestamp, ui: &Ui) -> String {
-    if evidence.is_empty() {
-        return "no database was found\n".to_owned();
-    }
+pub fn as_text(databases: &[Database<'_>], unseen: &[&Evidence], now: Timestamp, ui: &Ui) -> String {
     let mut out = String::new();
-    for (seen, backups) in evidence.iter().zip(found) {
-        out.push_str(&database(seen, backups, now, ui));
+    for one in databases {
+        out.push_str(&database(one, now, ui));
         out.push('\n');
     }
-    let bare: Vec<String> = evidence
+    let bare: Vec<String> = databases
         .iter()
+        .map(|one| one.seen)
         .filter(|seen| seen.coverage.status != CoverageStatus::Covered)
         .map(|seen| clean(short(&seen.target.name)))
         .collect();
-    let all = count(evidence.len() as u64, "database");
-    if bare.is_empty() {
+    let all = count(databases.len() as u64, "database");
+    if databases.is_empty() {
+        out.push_str("no database was found\n");
+    } else if bare.is_empty() {
         out.push_str(&format!("{all}, each with a backup that counts\n"));
     } else {
         let without = Paint::Danger.apply(ui.colour_out, "no backup that counts:");
         out.push_str(&format!("{all}; {without} {}\n", bare.join(", ")));
     }
+    for seen in unseen {
+        if let Presence::Undetermined { cause } = &seen.presence {
+            let name = clean(short(&seen.target.name));
+            let place = text::place(seen);
+            let what = Paint::Danger.apply(ui.colour_out, "could not be looked into:");
+            out.push_str(&format!("{what} {name}, {place}: {}\n", clean(cause)));
+        }
+    }
     out
 }
 
-fn database(seen: &Evidence, backups: &[Backup], now: Timestamp, ui: &Ui) -> String {
+/// `restore tested 3 days ago, took 41 s`, and what came of the last drill where it proved nothing.
+fn drilled(one: &Database<'_>, now: Timestamp) -> Vec<String> {
+    let facts = &one.seen.coverage.facts;
+    let proved = facts.tested_at.map(|at| {
+        let took = facts.tested_milliseconds.map(|took| format!(", took {}", span(took.div_ceil(1000))));
+        format!("restore tested {}{}", ago(at, now), took.unwrap_or_default())
+    });
+    let last = one.drill.filter(|drill| facts.tested_at.is_none_or(|at| at < drill.at));
+    let last = last.and_then(|drill| {
+        let came = match drill.result {
+            VerificationResult::Proved => return None,
+            VerificationResult::Failed => "could not restore",
+            VerificationResult::Unverified => "could not prove",
+        };
+        let source = clean(drill.source.as_deref().unwrap_or("a backup"));
+        Some(format!("the drill {} {came} {source}: {}", ago(drill.at, now), clean(&drill.detail)))
+    });
+    let never = proved.is_none() && last.is_none() && !one.backups.is_empty();
+    let never = never.then(|| "no restore of it was ever tested, as far as is known".to_owned());
+    last.into_iter().chain(proved).chain(never).collect()
+}
+
+fn database(one: &Database<'_>, now: Timestamp, ui: &Ui) -> String {
+    let Database { seen, backups, .. } = *one;
     let name = Paint::Strong.apply(ui.colour_out, &clean(short(&seen.target.name)));
     let contents = text::contents(seen, now);
     let mut out = format!("{name}   {}   {contents}\n", text::engine(seen));
@@ -78,6 +121,11 @@ fn database(seen: &Evidence, backups: &[Backup], now: Timestamp, ui: &Ui) -> Str
         && let Some(why) = &seen.coverage.detail
     {
         let line = format!("not covered: {}", clean(why));
+        for part in text::wrap(&line, ui.width_out.saturating_sub(2)) {
+            out.push_str(&format!("  {part}\n"));
+        }
+    }
+    for line in drilled(one, now) {
         for part in text::wrap(&line, ui.width_out.saturating_sub(2)) {
             out.push_str(&format!("  {part}\n"));
         }

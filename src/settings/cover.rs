@@ -45,6 +45,8 @@ pub enum Extent {
     /// Until a copy on another machine is known, too, or nobody is left to be asked: it is to be said whether there is
     /// one.
     UntilElsewhere,
+    /// Everyone, and no one for long: what was found first does not count after all.
+    Everyone,
     /// Everything, whatever time it takes.
     Everything,
 }
@@ -58,7 +60,7 @@ impl Extent {
     /// How long one tool may take.
     fn patience(self) -> Duration {
         Duration::from_secs(match self {
-            Self::UntilCovered | Self::UntilElsewhere => 20,
+            Self::UntilCovered | Self::UntilElsewhere | Self::Everyone => 20,
             Self::Everything => 600,
         })
     }
@@ -110,11 +112,6 @@ impl Surroundings {
 }
 
 impl Settings {
-    /// Fills in what backs each body of data up.
-    pub async fn cover(&self, app: &App, plan: &Plan, evidence: &mut [Evidence], extent: Extent) {
-        self.backups(app, plan, evidence, extent).await;
-    }
-
     /// Looks for backups of each body of data, fills in the best, and tells of all that were looked at.
     pub async fn backups(
         &self,
@@ -263,7 +260,7 @@ impl Search<'_> {
             let (seen, container) = (seen.clone(), container.cloned());
             let (engine, limits, patience) =
                 (self.app.engine.clone(), self.limits.clone(), self.extent.patience());
-            let (runtime, everything) = (Handle::current(), self.extent == Extent::Everything);
+            let (runtime, everything) = (Handle::current(), !self.stops_at_the_first());
             let work = move || {
                 let words = known_names(&seen);
                 let (engine, seen, container) = (&engine, &seen, container.as_ref());
@@ -290,8 +287,12 @@ impl Search<'_> {
         match self.extent {
             Extent::UntilCovered => is_covered,
             Extent::UntilElsewhere => is_covered && found.coverage.facts.off_host != Some(false),
-            Extent::Everything => false,
+            Extent::Everyone | Extent::Everything => false,
         }
+    }
+
+    fn stops_at_the_first(&self) -> bool {
+        matches!(self.extent, Extent::UntilCovered | Extent::UntilElsewhere)
     }
 
     fn asker(&self, place: Where) -> Asker {
