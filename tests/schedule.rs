@@ -74,6 +74,21 @@ fn table(home: &Home<'_>) -> String {
         .fold(String::new(), |all, line| all + line + "\n")
 }
 
+/// Runs a schedule's line as cron does: by a shell, somewhere, with an environment of its own.
+fn tick(home: &Home<'_>) -> Ran {
+    let written = table(home);
+    let line = written.lines().find(|line| line.contains("schedule run")).unwrap();
+    let command = line.splitn(6, ' ').nth(5).unwrap().replace("\\%", "%");
+    let mut shell = Command::new("/bin/sh");
+    shell
+        .args(["-c", &command])
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("HOME", "/")
+        .env("LOGNAME", "root");
+    Ran::of(&shell.current_dir("/").output().unwrap())
+}
+
 #[test]
 fn a_crontab_line_saves_records_and_retires() {
     let (home, container) = (Home::new(), postgres());
@@ -90,18 +105,7 @@ fn a_crontab_line_saves_records_and_retires() {
     assert!(ran.stdout.contains(line), "{ran:?}");
     // A second one of the same name would be a mistake.
     dbsafe(&home, &path, &add).expect(2);
-    // As cron starts it: by a shell, with an environment of its own.
-    let command = line.splitn(6, ' ').nth(5).unwrap().replace("\\%", "%");
-    let run = || {
-        let mut shell = Command::new("/bin/sh");
-        shell
-            .args(["-c", &command])
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .env("HOME", "/")
-            .env("LOGNAME", "root");
-        Ran::of(&shell.current_dir("/").output().unwrap())
-    };
+    let run = || tick(&home);
     let hand_made = dbsafe(&home, &path, &["snapshot", &container.name]).expect(0).stdout;
     run().expect(0);
     let ran = run().expect(0);
@@ -148,6 +152,46 @@ fn a_crontab_line_saves_records_and_retires() {
     assert!(audit());
     dbsafe(&home, &path, &["schedule", "rm", "both"]).expect(0);
     assert_eq!(table(&home), "MAILTO=ann\n@daily something\n");
+}
+
+#[test]
+fn what_a_timer_saves_is_copied_as_the_folder_where_it_was_scheduled_says() {
+    const RECIPIENT: &str = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+    let (home, container) = (Home::new(), postgres());
+    let path = crontab(&home);
+    let (project, mounted) = (home.path().join("shop"), home.path().join("mounted"));
+    fs::create_dir_all(&project).unwrap();
+    fs::create_dir_all(&mounted).unwrap();
+    let file = project.join(".dbsafe.toml");
+    fs::write(&file, format!("[remote]\nurl = {:?}\n", mounted.display())).unwrap();
+    let sum = Command::new("sha256sum").arg(&file).output().unwrap().stdout;
+    let sum = String::from_utf8(sum).unwrap().split(' ').next().unwrap().to_owned();
+    let trust = serde_json::json!({ "files": { fs::canonicalize(&file).unwrap().to_str().unwrap(): sum } });
+    fs::write(home.path().join("trust.json"), trust.to_string()).unwrap();
+    let own = home.path().to_str().unwrap();
+    let environment = [("DBSAFE_HOME", own), ("PATH", &path), ("DBSAFE_AGE_RECIPIENTS", RECIPIENT)];
+    let add = ["dbsafe", "schedule", &container.name, "--keep", "1", "--drill", "never"];
+    let ran = Engine::usual().docker_in(&project, &add, &environment).expect(0);
+    assert!(ran.stdout.contains("there all stay, until docker dbsafe snapshots prune --remote"), "{ran:?}");
+    tick(&home).expect(0);
+    let ran = tick(&home).expect(0);
+    assert!(ran.stdout.contains("1 of them stay at the remote: docker dbsafe snapshots prune"), "{ran:?}");
+    assert_eq!(home.snapshots().len(), 1);
+    let copies: Vec<PathBuf> = fs::read_dir(&mounted).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(copies.len(), 2, "{copies:?}");
+    // Who asked for encryption when it was scheduled has asked for it of every run.
+    let files = copies.iter().flat_map(|copy| fs::read_dir(copy).unwrap());
+    let names = files.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+    let mut open: Vec<String> = names.filter(|name| !name.ends_with(".age")).collect();
+    open.sort();
+    assert_eq!(open, ["SHA256SUMS", "SHA256SUMS", "envelope.json", "envelope.json"]);
+    // The folder that said so is gone.
+    fs::remove_dir_all(&project).unwrap();
+    tick(&home).expect(0);
+    let listed = dbsafe(&home, &path, &["schedule", "ls"]).expect(0).stdout;
+    let listed = listed.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(listed.contains("is gone, and with it the settings"), "{listed}");
+    dbsafe(&home, &path, &["schedule", "rm", &container.name]).expect(0);
 }
 
 #[test]

@@ -148,7 +148,7 @@ pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
                 app.ui.note(&failure.sentence);
             }
             // After the command, which need not wait for it: nothing is lost should it fail.
-            remote::after_snapshot(app, &store, &stored).await;
+            remote::after_snapshot(app, &store, &stored, None).await;
             Ok(exit)
         }
         other => {
@@ -161,7 +161,7 @@ pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
             for sentence in taken.resume().await {
                 app.ui.note(&sentence);
             }
-            remote::after_snapshot(app, &store, &stored).await;
+            remote::after_snapshot(app, &store, &stored, None).await;
             other
         }
     }

@@ -59,8 +59,12 @@ impl RemoteArgs {
 
 /// What the settings and the environment say about copies off this host.
 pub(super) fn off_host(environment: &Environment) -> Result<OffHost, Failure> {
-    let here = crate::settings::working_directory()?;
-    let settings = Settings::gather(environment, &here, &crate::model::plan::Plan::default())?;
+    off_host_of(environment, &crate::settings::working_directory()?)
+}
+
+/// As `off_host`, for a command that was given in this folder.
+pub(super) fn off_host_of(environment: &Environment, here: &Path) -> Result<OffHost, Failure> {
+    let settings = Settings::gather(environment, here, &crate::model::plan::Plan::default())?;
     Ok(settings.off_host(environment))
 }
 
@@ -203,10 +207,14 @@ fn note(
 }
 
 /// After a snapshot: the copy off this host, where one is set. A copy that fails is a warning, and undoes nothing.
-pub(super) async fn after_snapshot(app: &App, store: &Store, stored: &Stored) {
+/// `here` is the folder whose settings count, where that is not the working directory.
+pub(super) async fn after_snapshot(app: &App, store: &Store, stored: &Stored, here: Option<&Path>) {
     let id = &stored.manifest.id;
     let pushed = async {
-        let off_host = off_host(&app.environment)?;
+        let off_host = match here {
+            Some(here) => off_host_of(&app.environment, here)?,
+            None => off_host(&app.environment)?,
+        };
         if off_host.url.is_none() || !off_host.auto {
             return Ok(None);
         }

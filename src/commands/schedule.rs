@@ -8,8 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     app::{App, Failure},
     project::Project,
+    remote,
     save::{failed, open_store},
-    scheduled,
+    scheduled::{self, PRUNE_REMOTE},
     snapshot::line,
 };
 use crate::{
@@ -29,8 +30,23 @@ use crate::{
     ui::clean,
 };
 
-/// Variables that decide which engine, which settings and which store are meant. None of them is secret.
+/// Variables that decide which engine, which settings, which store and which remote are meant, and for whom copies are
+/// encrypted. None of them is secret: keys that stand in variables are not remembered.
 const VARIABLES: &[&str] = &[
+    "AWS_ALLOW_HTTP",
+    "AWS_CHECKSUM_ALGORITHM",
+    "AWS_CONFIG_FILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_PROFILE",
+    "AWS_REGION",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AZURE_STORAGE_ACCOUNT_NAME",
+    "DBSAFE_AGE_IDENTITY",
+    "DBSAFE_AGE_RECIPIENTS",
     "DBSAFE_HOME",
     "DBSAFE_CONFIG",
     "DOCKER_API_VERSION",
@@ -40,9 +56,11 @@ const VARIABLES: &[&str] = &[
     "DOCKER_HOST",
     "DOCKER_TLS",
     "DOCKER_TLS_VERIFY",
+    "GOOGLE_APPLICATION_CREDENTIALS",
     "HOME",
     "PATH",
     "SSH_AUTH_SOCK",
+    "STORAGE_EMULATOR_HOST",
     "XDG_CONFIG_HOME",
     "XDG_DATA_HOME",
 ];
@@ -135,6 +153,7 @@ async fn add(
         "never" => None,
         text => Some(age::parse(text).map_err(usage("--drill"))?),
     };
+    let off_host = remote::off_host(&app.environment)?;
     let targets = Project::here(&app.environment).targets(&app.engine, &arguments.targets).await?;
     let id = new_id(store, arguments)?;
     let (containers, volumes) = names(app, &targets).await?;
@@ -180,6 +199,15 @@ async fn add(
     };
     line(out, &format!("schedule {id}: saves {} every {}", clean(&targets_of(&schedule)), age::show(every)))?;
     line(out, &format!("  keeps {keep}, {drills}"))?;
+    if let Some(url) = off_host.url.as_deref().filter(|_| off_host.auto) {
+        line(out, &format!("  copies each to {}; there all stay, until {PRUNE_REMOTE}", clean(url)))?;
+        if let Some(name) = KEYS.iter().find(|name| app.environment.text(name).is_some()) {
+            app.ui.note(&format!(
+                "{name} is set here, and not where the timer starts us: no copy is made unless there are credentials \
+                 in a file, such as ~/.aws/credentials"
+            ));
+        }
+    }
     if let Some(whom) = &schedule.notify {
         line(out, &format!("  tells {} of a run that fails", clean(&notify::shown(whom))))?;
     }
@@ -237,9 +265,34 @@ fn command(app: &App, id: &str) -> Result<Vec<String>, Failure> {
     Ok(words)
 }
 
+/// Credentials that may stand in variables: too secret for a timer's line, which others may read.
+const KEYS: &[&str] = &[
+    "AWS_ACCESS_KEY_ID",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_STORAGE_ACCOUNT_KEY",
+    "AZURE_STORAGE_SAS_KEY",
+    "GOOGLE_SERVICE_ACCOUNT_KEY",
+];
+
+/// Of `VARIABLES`, those that name a file or a folder: a timer starts us anywhere.
+const PATHS: &[&str] = &[
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "DBSAFE_AGE_IDENTITY",
+    "DBSAFE_CONFIG",
+    "DOCKER_CERT_PATH",
+    "DOCKER_CONFIG",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+];
+
 /// The variables that were set, and the store's place in any case.
 fn environment(app: &App, home: &Path) -> BTreeMap<String, String> {
-    let set = VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), app.environment.text(name)?)));
+    let value = |name: &str| {
+        let text = app.environment.text(name).filter(|text| !text.is_empty())?;
+        let whole = std::path::absolute(&text).ok().filter(|_| PATHS.contains(&name));
+        Some(whole.and_then(|path| path.to_str().map(str::to_owned)).unwrap_or(text))
+    };
+    let set = VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), value(name)?)));
     let mut set: BTreeMap<String, String> = set.collect();
     let home = std::path::absolute(home).unwrap_or_else(|_error| home.to_owned());
     set.insert("DBSAFE_HOME".to_owned(), home.display().to_string());

@@ -10,7 +10,7 @@ use super::{
     drill,
     project::Project,
     save::failed,
-    snapshot::{self, line},
+    snapshot::{self, Order, line},
     snapshots,
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
     exit::Exit,
     model::{
         drill::Drill,
-        manifest::VerificationResult,
+        manifest::{VerificationMethod, VerificationResult},
         schedule::{Run, RunOutcome, SCHEDULE_VERSION, Schedule, may_be_one},
     },
     report::words::{count, size},
@@ -97,17 +97,27 @@ async fn work(
     let project = Project::of(schedule.project.clone(), &schedule.folder);
     let targets = project.targets(&app.engine, &schedule.targets).await?;
     let command = words(&schedule.id);
-    let stored = snapshot::take(app, store, &targets, command.clone(), false).await?;
+    // A timer starts us anywhere: the settings of where it was scheduled count.
+    let here = Some(schedule.folder.as_path());
+    let order = Order { command: command.clone(), verify: VerificationMethod::Restore, here };
+    let stored = snapshot::take(app, store, &targets, order).await?;
     run.snapshot = Some(stored.manifest.id.clone());
     run.detail = format!("snapshot {}, {}", stored.manifest.id, size(stored.bytes()));
+    if !schedule.folder.is_dir() {
+        let folder = schedule.folder.display();
+        run.detail.push_str(&format!("; {folder} is gone, and with it the settings that stood there"));
+    }
     line(out, &run.detail)?;
     if !stored.is_proved() {
         let why = clean(&stored.manifest.verification.detail);
         return Err(Failure::new(format!("snapshot {} could not be verified: {why}", stored.manifest.id)));
     }
-    let gone = retire(app, store, schedule, &command)?;
-    if gone > 0 {
-        line(out, &format!("  {gone} older removed, as --keep {} says", schedule.keep))?;
+    let Retired { count, copied } = retire(app, store, schedule, &command)?;
+    if count > 0 {
+        line(out, &format!("  {count} older removed, as --keep {} says", schedule.keep))?;
+    }
+    if copied > 0 {
+        line(out, &format!("  {copied} of them stay at the remote: {PRUNE_REMOTE}"))?;
     }
     drill(app, store, schedule, &targets, out).await
 }
@@ -161,8 +171,19 @@ async fn wait_for(store: &Store) -> Result<(), Failure> {
     }
 }
 
+/// What thins out the copies off this host. A schedule does not: who can only add to a remote cannot lose what is there.
+pub(super) const PRUNE_REMOTE: &str = "docker dbsafe snapshots prune --remote";
+
+/// Snapshots that are no longer in the store.
+#[derive(Default)]
+struct Retired {
+    count: usize,
+    /// Of these, those with a copy off this host, which stays.
+    copied: usize,
+}
+
 /// Removes what the schedule's own rules no longer keep, of its own snapshots alone.
-fn retire(app: &App, store: &Store, schedule: &Schedule, command: &[String]) -> Result<usize, Failure> {
+fn retire(app: &App, store: &Store, schedule: &Schedule, command: &[String]) -> Result<Retired, Failure> {
     let keep = schedule.keep;
     let policy = Policy {
         keep_last: keep.last,
@@ -177,10 +198,12 @@ fn retire(app: &App, store: &Store, schedule: &Schedule, command: &[String]) -> 
     let doomed = |stored: &&Stored| {
         plan.iter().any(|decision| decision.is_removal() && decision.id == stored.manifest.id)
     };
-    let mut count = 0;
+    let mut retired = Retired::default();
     for stored in own.iter().filter(doomed) {
+        let has_copy = stored.copies().iter().any(|copy| copy.pushed.is_some());
         store.remove(stored, app.now()).map_err(|error| failed(&error))?;
-        count += 1;
+        retired.count += 1;
+        retired.copied += usize::from(has_copy);
     }
-    Ok(count)
+    Ok(retired)
 }

@@ -1,6 +1,6 @@
 //! `docker dbsafe snapshot`: saves without a command that removes anything.
 
-use std::io::Write;
+use std::{io::Write, path::Path};
 
 use clap::Args;
 use jiff::Timestamp;
@@ -57,7 +57,9 @@ pub async fn snapshot(app: &App, arguments: &SnapshotArgs, out: &mut dyn Write) 
         app.ui.say("nothing is at risk");
         return Ok(Exit::Done);
     }
-    let stored = take(app, &store, &targets, Vec::new(), arguments.checksum).await?;
+    let verify = if arguments.checksum { VerificationMethod::Checksum } else { VerificationMethod::Restore };
+    let order = Order { command: Vec::new(), verify, here: None };
+    let stored = take(app, &store, &targets, order).await?;
     let verification = &stored.manifest.verification;
     line(out, &format!("{}  {}", stored.manifest.id, size(stored.bytes())))?;
     let word = if stored.is_proved() { "proved" } else { "could not be verified" };
@@ -65,8 +67,16 @@ pub async fn snapshot(app: &App, arguments: &SnapshotArgs, out: &mut dyn Write) 
     Ok(Exit::Done)
 }
 
-/// Takes a snapshot of these, and notes it in the journal. `command` is docker's arguments, where it is not
-/// `snapshot` by itself.
+/// Who wants a snapshot, and how.
+pub(super) struct Order<'a> {
+    /// Docker's arguments, where it is not `snapshot` by itself.
+    pub(super) command: Vec<String>,
+    pub(super) verify: VerificationMethod,
+    /// The folder whose settings count, where that is not the working directory.
+    pub(super) here: Option<&'a Path>,
+}
+
+/// Takes a snapshot of these, and notes it in the journal.
 ///
 /// # Errors
 /// As `snapshot`.
@@ -74,9 +84,9 @@ pub(super) async fn take(
     app: &App,
     store: &Store,
     targets: &[Target],
-    command: Vec<String>,
-    checksum: bool,
+    order: Order<'_>,
 ) -> Result<Stored, Failure> {
+    let Order { command, verify, here } = order;
     let plan = targets::plan_for(&app.engine, targets)
         .await
         .map_err(|error| save::not_saved("no snapshot was taken", &error))?;
@@ -95,7 +105,7 @@ pub(super) async fn take(
         mode: Mode::Freeze,
         dumps: true,
         kept_until: None,
-        verify: if checksum { VerificationMethod::Checksum } else { VerificationMethod::Restore },
+        verify,
         progress: save::progress(),
         cancellation: &app.cancellation,
         now: Timestamp::now,
@@ -110,7 +120,7 @@ pub(super) async fn take(
     let stored = taken.leave();
     let names = stored.manifest.items.iter().map(|item| item.target.name.clone()).collect();
     app.journal(Event::Snapshot, &words, names, &stored.manifest.id);
-    remote::after_snapshot(app, store, &stored).await;
+    remote::after_snapshot(app, store, &stored, here).await;
     Ok(stored)
 }
 
