@@ -565,9 +565,11 @@ impl InspectedContainer {
             ..host.told()
         };
         let named = named_destinations(&host);
-        // What VolumesFrom brings has its spec in the other container, so the name's shape has to do: an
-        // engine-made name is 64 hexadecimal digits.
-        let borrowed = host.volumes_from.as_ref().is_some_and(|from| !from.is_empty());
+        // What VolumesFrom brings has its spec in the other container, so the name's shape has to do until that one
+        // is asked: an engine-made name is 64 hexadecimal digits.
+        let lenders = host.volumes_from.iter().flatten().filter_map(|from| from.split(':').next());
+        let lenders: Vec<String> = lenders.map(str::to_owned).collect();
+        let borrowed = !lenders.is_empty();
         let parts = parts(&host);
         let mut mounts: Vec<Mount> =
             self.mounts.unwrap_or_default().into_iter().map(|mount| mount.reduce(&named, borrowed)).collect();
@@ -616,6 +618,7 @@ impl InspectedContainer {
             finished: self.state.finished_at,
             memory_limit: host.memory,
             read_only_root: host.readonly_rootfs,
+            lenders,
             told,
         }
     }

@@ -135,6 +135,8 @@ pub struct Container {
     /// Bytes of the memory limit; 0 is none.
     pub memory_limit: i64,
     pub read_only_root: bool,
+    /// Ids or names of the containers whose volumes it has too (`--volumes-from`).
+    pub lenders: Vec<String>,
     /// How it is set up beside all that.
     pub told: Told,
 }
@@ -254,6 +256,7 @@ impl Container {
             finished: String::new(),
             memory_limit: 0,
             read_only_root: false,
+            lenders: Vec::new(),
             told: Told::default(),
         }
     }

@@ -1,7 +1,7 @@
 //! `docker rm`, `stop`, `kill`, `restart` and `volume rm`; the prunes are in `prune`.
 
 use super::{
-    ComposeSource, PlanError,
+    ComposeSource, PlanError, borrowed,
     compose::{Steps, ending},
     inspect_chosen, listed,
     prune::{self, Rules},
@@ -102,7 +102,7 @@ async fn name_containers(
             Err(note) => steps.notes.push(note),
         }
     }
-    Ok(())
+    borrowed::settle(engine, state).await
 }
 
 /// The container, or why docker will find none. The engine itself resolves: links' names count, too.

@@ -3,6 +3,7 @@
 //! Imports `model` and the reading half of `docker`. Mirrors docker and compose; never asks `--dry-run`,
 //! which runs providers' programs and lists no anonymous volumes. What cannot be told is undetermined.
 
+mod borrowed;
 mod compose;
 mod compose_old;
 mod compose_up;
@@ -256,6 +257,7 @@ async fn listed(engine: &Engine) -> Result<EngineState, EngineError> {
     let borrowers = looks.try_collect::<Vec<_>>().await?.into_iter().flatten().collect();
     Ok(EngineState {
         borrowers,
+        untold: BTreeSet::new(),
         summaries: summaries.into_iter().filter(|container| !is_helper(&container.labels)).collect(),
         inspected: HashMap::new(),
         volumes: volumes.into_iter().map(|volume| (volume.name.clone(), volume)).collect(),
@@ -268,5 +270,5 @@ async fn inspect_chosen(engine: &Engine, steps: &Steps, state: &mut EngineState)
     let found: Vec<Option<Container>> = looks.try_collect().await?;
     state.inspected =
         found.into_iter().flatten().map(|container| (container.id.clone(), container)).collect();
-    Ok(())
+    borrowed::settle(engine, state).await
 }

@@ -73,6 +73,8 @@ pub(super) struct EngineState {
     /// Ids of containers that were never started and have another one's volumes. The engine counts such a use
     /// only from the start on (moby `registerMountPoints`), and removes the volumes under their hands.
     pub(super) borrowers: HashSet<String>,
+    /// Volumes of which it cannot be told whether a removal with `-v` takes them: who lent them is gone.
+    pub(super) untold: BTreeSet<String>,
 }
 
 impl EngineState {
@@ -146,6 +148,7 @@ pub(super) fn simulate(steps: &[Step], volume_steps: &[VolumeStep], state: &Engi
         .iter()
         .filter(|s| state.borrowers.contains(&s.id) && !removed.contains(s.id.as_str()));
     plan.possible = stay.flat_map(|summary| summary.volumes.iter().cloned()).collect();
+    plan.possible.extend(state.untold.iter().cloned());
     plan
 }
 

@@ -41,6 +41,7 @@ fn state(containers: Vec<Container>, volumes: Vec<Volume>) -> EngineState {
         summaries: containers.iter().map(summary).collect(),
         volumes: volumes.into_iter().map(|volume| (volume.name.clone(), volume)).collect(),
         borrowers: Default::default(),
+        untold: Default::default(),
         inspected: containers.into_iter().map(|container| (container.id.clone(), container)).collect(),
     }
 }
