@@ -8,7 +8,7 @@ use std::{
     io::BufRead as _,
     net::Shutdown,
     os::unix::net::UnixStream,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Mutex, MutexGuard, PoisonError,
         mpsc::{Receiver, channel},
@@ -220,6 +220,8 @@ struct Names {
     volumes: BTreeSet<String>,
     /// Anonymous volumes that a container had before.
     attached: BTreeSet<String>,
+    /// Volumes kept in memory, with a file that we put into each: it goes with the contents, the volume stays.
+    marked: BTreeMap<String, PathBuf>,
 }
 
 impl Names {
@@ -257,6 +259,12 @@ impl Names {
             } else {
                 continue;
             }
+            let folder = Path::new(volume["Mountpoint"].as_str().unwrap_or_default());
+            if volume["Options"]["type"] == "tmpfs" && is_mounted(folder) {
+                let mark = folder.join("dbsafe-mark");
+                fs::write(&mark, "").unwrap();
+                names.marked.insert(name.clone(), mark);
+            }
             names.volumes.insert(name);
         }
         names
@@ -278,11 +286,12 @@ impl Names {
         outcome
     }
 
-    /// Volumes that are there no more. Engine 20.10 tells of none that a prune takes.
+    /// Volumes that are there no more, or of which the contents are not. Engine 20.10 tells of none that a prune takes.
     fn gone(&self, api: &Api) -> BTreeSet<String> {
         let all = api.volumes(false);
         let left: BTreeSet<&str> = all.iter().filter_map(|volume| volume["Name"].as_str()).collect();
-        let gone = self.volumes.iter().filter(|name| !left.contains(name.as_str()));
+        let is_empty = |name: &String| self.marked.get(name).is_some_and(|mark| !mark.exists());
+        let gone = self.volumes.iter().filter(|name| !left.contains(name.as_str()) || is_empty(name));
         gone.map(|name| self.by_id[name].clone()).collect()
     }
 
@@ -312,6 +321,12 @@ impl Names {
         }
         (outcome, possible)
     }
+}
+
+/// Whether something is mounted on this folder: the engine runs in our own mount namespace.
+fn is_mounted(folder: &Path) -> bool {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    mounts.lines().any(|line| line.split(' ').nth(1).is_some_and(|at| Path::new(at) == folder))
 }
 
 /// A scenario, played.
