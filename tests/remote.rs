@@ -14,7 +14,7 @@ use std::{
 
 use support::{
     Container, Engine, Ran,
-    cloud::Cloud,
+    cloud::{Azure, Cloud},
     fits_schema,
     home::{Home, postgres},
 };
@@ -151,9 +151,8 @@ fn a_killed_push_goes_on_and_a_bucket_that_lies_is_found_out() {
     assert_eq!(cloud.order("keys"), "");
 }
 
-#[test]
-fn both_stores_pass_the_suite_of_every_remote() {
-    let cloud = Cloud::start();
+/// Runs the suite that every remote must pass on these.
+fn expect_suite_passes(remotes: &str, environment: Vec<(&'static str, String)>) {
     let mut cargo = Command::new(env!("CARGO"));
     // What this test's own cargo has set would have half of everything compiled again.
     let set = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_", "NEXTEST"];
@@ -164,8 +163,8 @@ fn both_stores_pass_the_suite_of_every_remote() {
     }
     let ran = cargo
         .args(["test", "--lib", "--", "remote::suite"])
-        .envs(cloud.environment())
-        .env("DBSAFE_TEST_REMOTES", "s3://bucket/suite gs://bucket/suite")
+        .envs(environment)
+        .env("DBSAFE_TEST_REMOTES", remotes)
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&ran.stdout);
@@ -174,6 +173,19 @@ fn both_stores_pass_the_suite_of_every_remote() {
         "{said}{}",
         String::from_utf8_lossy(&ran.stderr)
     );
+}
+
+#[test]
+fn both_stores_pass_the_suite_of_every_remote() {
+    let cloud = Cloud::start();
+    expect_suite_passes("s3://bucket/suite gs://bucket/suite", cloud.environment());
+}
+
+#[test]
+#[ignore = "it needs Node.js, and fetches Azurite: cargo test --test remote azure -- --ignored"]
+fn azure_passes_the_suite_of_every_remote() {
+    let azure = Azure::start();
+    expect_suite_passes("az://bucket/suite", azure.environment());
 }
 
 #[test]

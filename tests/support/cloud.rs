@@ -52,6 +52,49 @@ impl Cloud {
     }
 }
 
+/// Azure's blob store on loopback: `tests/lab/azure.py`, for the time of one test.
+pub(crate) struct Azure {
+    process: Child,
+    port: u64,
+}
+
+impl Azure {
+    pub(crate) fn start() -> Self {
+        let mut process = Command::new("python3")
+            .arg(root().join("tests/lab/azure.py"))
+            .arg(lab(&["azure"]))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { port: line.trim().parse().expect("Azurite starts"), process }
+    }
+
+    /// What a command needs to find it.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("AZURE_STORAGE_ACCOUNT_NAME", "devstoreaccount1".to_owned()),
+            // Azurite's own, which everybody knows.
+            (
+                "AZURE_STORAGE_ACCOUNT_KEY",
+                "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+                    .to_owned(),
+            ),
+            ("AZURE_STORAGE_ENDPOINT", format!("http://127.0.0.1:{}/devstoreaccount1", self.port)),
+        ]
+    }
+}
+
+impl Drop for Azure {
+    fn drop(&mut self) {
+        // It ends with its standard input, and takes the server along.
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}
+
 impl Drop for Cloud {
     fn drop(&mut self) {
         let _ = self.process.kill();

@@ -112,7 +112,7 @@ impl Remote {
     }
 
     /// Reads a file to its end. What is wrong with it, in a clause.
-    async fn digest(
+    pub(super) async fn digest(
         &self,
         id: &str,
         file: &RemoteFile,

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinSet;
 
-use super::{Remote, RemoteError, seal::changed_here};
+use super::{Remote, RemoteError, address::Place, catalogue::RemoteFile, seal::changed_here};
 use crate::store::{StoreError, create_private_folder, verify::digest_of, write_whole, writer::hex};
 
 /// The smallest part: services want 5 MiB at least.
@@ -72,10 +72,17 @@ impl Remote {
         }
         let options = GetOptions { head: true, ..GetOptions::default() };
         match self.store.get_opts(&self.path(&file.name), options).await {
-            Ok(answer) => {
-                let noted = answer.attributes.get(&Attribute::Metadata(NOTE.into()));
-                Ok(noted.is_some_and(|noted| noted.as_ref() == file.sha256))
-            }
+            Ok(answer) => match answer.attributes.get(&Attribute::Metadata(NOTE.into())) {
+                Some(noted) => Ok(noted.as_ref() == file.sha256),
+                // What Azure put together of parts has no note; it is read.
+                None => {
+                    let (id, name) = file.name.split_once('/').unwrap_or_default();
+                    let wanted =
+                        RemoteFile { file: name.to_owned(), bytes: file.bytes, sha256: file.sha256.clone() };
+                    let fault = self.digest(id, &wanted, &|_bytes| (), |_chunk| Ok(())).await?;
+                    Ok(fault.is_none())
+                }
+            },
             Err(object_store::Error::NotFound { .. }) => Ok(false),
             Err(error) => Err(self.failed(&file.name, &error)),
         }
@@ -161,8 +168,12 @@ impl Remote {
         let mut begun = match load(&folder.join(&note)).filter(fits) {
             Some(begun) => begun,
             None => {
-                let options =
-                    PutMultipartOptions { attributes: self.note(Some(&file.sha256)), ..Default::default() };
+                let attributes = match self.address.place {
+                    // It takes none with parts.
+                    Place::Azure { .. } => Attributes::new(),
+                    _ => self.note(Some(&file.sha256)),
+                };
+                let options = PutMultipartOptions { attributes, ..Default::default() };
                 let upload = parts.create_multipart_opts(&path, options).await.map_err(failed)?;
                 let part_bytes = PART_BYTES.max(file.bytes.div_ceil(MOST_PARTS).next_multiple_of(1 << 20));
                 Begun {
