@@ -12,14 +12,14 @@ use super::{
     verify::{self, isolated_body},
 };
 use crate::{
-    docker::{archive::Place, engine::Engine, exec::Exec, scratch::run_token},
+    docker::{archive::Place, engine::Engine, exec::Exec, scratch},
     engines::{
         self,
         recipe::{Recipe, recipe as engine_recipe},
         reload::{self, Form},
     },
     model::{
-        container::{is_within, label},
+        container::is_within,
         manifest::{ContainerRecipe, Fingerprint},
     },
     store::Secrets,
@@ -60,8 +60,8 @@ pub(super) type NoServer = String;
 
 impl Like<'_> {
     /// What creates it.
-    fn body(&self, labels: Value) -> Map<String, Value> {
-        let mut body = isolated_body(self.recipe, self.secrets, Vec::new(), labels);
+    fn body(&self) -> Map<String, Value> {
+        let mut body = isolated_body(self.recipe, self.secrets, Vec::new(), json!({}));
         body.insert("Healthcheck".to_owned(), json!({"Test": ["NONE"]}));
         if let Some(host) = body.get_mut("HostConfig").and_then(Value::as_object_mut) {
             // A file must be put into it, and the server be its first process.
@@ -77,10 +77,6 @@ impl Like<'_> {
             }
         }
         body
-    }
-
-    fn labels() -> Value {
-        json!({label::HELPER: run_token()})
     }
 
     /// The words behind the server's own name, as it is started now.
@@ -111,8 +107,8 @@ impl Like<'_> {
         let Some(how) = engine_recipe(self.kind) else {
             return Ok(Err("there is no way to load a dump of this kind".to_owned()));
         };
-        let body = Value::Object(self.body(Self::labels()));
-        let container = self.engine.create_container_raw(None, &body).await?;
+        let body = Value::Object(self.body());
+        let container = scratch::create(self.engine, body).await?;
         let fresh = Fresh { engine: self.engine.clone(), server: self.server(container), how };
         self.progress.stage(&format!("waiting for a fresh {}", self.recipe.name), None);
         Ok(fresh.started().await)
@@ -126,13 +122,13 @@ impl Like<'_> {
         let Some(how) = engine_recipe(self.kind) else {
             return Ok(Err("there is no way to load a dump of this kind".to_owned()));
         };
-        let mut body = self.body(Self::labels());
+        let mut body = self.body();
         let mut command = vec!["redis".to_owned()];
         command.extend(self.options());
         command.extend(reload::redis_options(FILE));
         body.insert("Entrypoint".to_owned(), json!(["sh", "-c", reload::REDIS_SERVER]));
         body.insert("Cmd".to_owned(), json!(command));
-        let container = self.engine.create_container_raw(None, &Value::Object(body)).await?;
+        let container = scratch::create(self.engine, Value::Object(body)).await?;
         let mut server = self.server(container);
         server.arguments = command.join(" ");
         let fresh = Fresh { engine: self.engine.clone(), server, how };
@@ -147,7 +143,7 @@ impl Like<'_> {
     /// # Errors
     /// Where the engine does not answer.
     pub(super) async fn check_file(&self, file: &Path, script: &str) -> Result<String, SnapshotError> {
-        let mut body = self.body(Self::labels());
+        let mut body = self.body();
         body.insert("Entrypoint".to_owned(), json!(["sh", "-c", script]));
         body.insert("Cmd".to_owned(), json!([]));
         // It may have to write beside the file.
@@ -155,7 +151,7 @@ impl Like<'_> {
         let mut environment = body.get("Env").and_then(Value::as_array).cloned().unwrap_or_default();
         environment.push(json!(format!("DBSAFE_PATH=/{FILE}")));
         body.insert("Env".to_owned(), Value::Array(environment));
-        let container = self.engine.create_container_raw(None, &Value::Object(body)).await?;
+        let container = scratch::create(self.engine, Value::Object(body)).await?;
         content::put(&Place::new(self.engine, &container, "/"), file, FILE).await?;
         let said = verify::run_to_the_end(self.engine, &container).await;
         let _ = self.engine.discard_container(&container).await;

@@ -9,11 +9,11 @@ use crate::{
     docker::{
         archive::{EntryKind, Place, WalkLimits},
         engine::Engine,
-        scratch::run_token,
+        scratch,
     },
     engines::{self, recipe::recipe as engine_recipe},
     model::{
-        container::{Container, MountKind, is_engine_made, is_within, label},
+        container::{Container, MountKind, is_engine_made, is_within},
         evidence::{Contents, Evidence, Location, Presence},
         plan::Fate,
     },
@@ -183,10 +183,9 @@ async fn image_file(
 ) -> Result<Option<String>, SnapshotError> {
     let body = json!({
         "Image": container.image_id,
-        "Labels": {label::HELPER: run_token()},
         "HostConfig": {"NetworkMode": "none"},
     });
-    let bare = engine.create_container_raw(None, &body).await?;
+    let bare = scratch::create(engine, body).await?;
     let place = Place::new(engine, &bare, "/");
     let first = std::sync::Arc::new(std::sync::Mutex::new(None));
     let seen = std::sync::Arc::clone(&first);

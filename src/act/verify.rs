@@ -17,7 +17,7 @@ use crate::{
     docker::{
         archive::Place,
         engine::Engine,
-        scratch::{Helper, Sight, run_token, sweep_run},
+        scratch::{self, Helper, Sight, run_token, sweep_run},
     },
     engines::recipe::{Comparison, Recipe, compare, offline_check, recipe as engine_recipe},
     model::{
@@ -340,7 +340,7 @@ impl Scratch {
             }));
         }
         let body = scratch_body(recipe, subject.secrets, mounts, offline);
-        let container = engine.create_container_raw(None, &body).await?;
+        let container = scratch::create(engine, body).await?;
         let scratch = Self { engine: engine.clone(), container, volumes };
         scratch.fill_layer(subject, recipe).await?;
         Ok(scratch)
@@ -689,8 +689,7 @@ fn scratch_body(
     mounts: Vec<Value>,
     offline: Option<&(&Item, &'static str)>,
 ) -> Value {
-    let labels = json!({label::HELPER: run_token()});
-    let mut body = isolated_body(recipe, secrets, mounts, labels);
+    let mut body = isolated_body(recipe, secrets, mounts, json!({}));
     body.insert("Healthcheck".to_owned(), json!({"Test": ["NONE"]}));
     if let Some((item, script)) = offline {
         body.insert("Entrypoint".to_owned(), json!(["sh", "-c", script]));

@@ -6,24 +6,25 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use bollard::{
     models::{ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions},
-    query_parameters::{
-        CreateContainerOptions, CreateImageOptions, ListImagesOptions, RemoveContainerOptions,
-        RemoveImageOptions,
-    },
+    query_parameters::{CreateImageOptions, ListImagesOptions, RemoveContainerOptions, RemoveImageOptions},
 };
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::task::JoinHandle;
 
 use super::{archive::Place, dial::EngineError, engine::Engine};
-use crate::model::container::label;
+use crate::model::container::{Labels, label};
 
 /// Leftovers of other boots and namespaces younger than this may belong to a run that is still at work: copying and proving a
 /// large database takes its time.
@@ -120,7 +121,6 @@ impl Helper {
         let body = ContainerCreateBody {
             image: Some(image.clone()),
             cmd: Some(vec!["/never-started".to_owned()]),
-            labels: Some(helper_labels()),
             host_config: Some(HostConfig {
                 mounts: Some(volumes.chain(folders).collect()),
                 network_mode: Some("none".to_owned()),
@@ -128,12 +128,12 @@ impl Helper {
             }),
             ..ContainerCreateBody::default()
         };
-        let created = engine.api().create_container(None::<CreateContainerOptions>, body).await;
-        match created {
-            Ok(created) => Ok(Self { engine: engine.clone(), container: created.id, image }),
+        let body = serde_json::to_value(body).map_err(|error| EngineError::unexpected(&error.to_string()))?;
+        match create(engine, body).await {
+            Ok(container) => Ok(Self { engine: engine.clone(), container, image }),
             Err(error) => {
                 remove_image(engine, &image).await;
-                Err(EngineError::from_api(error))
+                Err(error)
             }
         }
     }
@@ -184,8 +184,48 @@ impl Helper {
     }
 }
 
-fn helper_labels() -> HashMap<String, String> {
-    HashMap::from([(label::HELPER.to_owned(), run_token().to_owned())])
+/// Tells the containers of one run apart, where the engine's answer does not.
+const NUMBER: &str = "dbsafe.helper.number";
+
+/// How long an engine that did not answer may be at the creation, and how often it is asked meanwhile.
+const UNHEARD_FOR: u32 = 30;
+const UNHEARD_EVERY: Duration = Duration::from_millis(100);
+
+/// Creates a container of our own, labelled so that it is removed whatever happens.
+///
+/// # Errors
+/// Where the engine refuses or does not answer; nothing is left behind then.
+pub async fn create(engine: &Engine, mut body: Value) -> Result<String, EngineError> {
+    static CREATED: AtomicU64 = AtomicU64::new(0);
+    let number = CREATED.fetch_add(1, Ordering::Relaxed).to_string();
+    body["Labels"][label::HELPER] = run_token().into();
+    body["Labels"][NUMBER] = number.as_str().into();
+    let created = engine.create_container_raw(None, &body).await;
+    if created.as_ref().is_err_and(|error| error.status().is_none()) {
+        remove_unheard(engine, &number).await;
+    }
+    created
+}
+
+/// Removes a container of which the engine may have heard, and we not its answer: it may still be making it.
+async fn remove_unheard(engine: &Engine, number: &str) {
+    let is_it = |labels: &Labels| {
+        labels.get(label::HELPER).is_some_and(|token| token == run_token())
+            && labels.get(NUMBER).is_some_and(|own| own == number)
+    };
+    for _ in 0..UNHEARD_FOR {
+        match engine.containers().await {
+            Ok(containers) => {
+                if let Some(ours) = containers.iter().find(|container| is_it(&container.labels)) {
+                    return remove(engine, &ours.id).await;
+                }
+            }
+            // It is gone altogether: the next run sweeps.
+            Err(EngineError::Unreachable { .. }) => return,
+            Err(_spoiled) => {}
+        }
+        tokio::time::sleep(UNHEARD_EVERY).await;
+    }
 }
 
 /// Names this run on everything that it makes on an engine, so that it removes just its own: where it runs,
@@ -247,9 +287,7 @@ fn is_alive(token: &str) -> Option<bool> {
 /// Removes everything that carries the token: containers with their anonymous volumes, volumes, images.
 /// Failures are left to a later `sweep`.
 pub async fn sweep_run(engine: &Engine, token: &str) {
-    let is_ours = |labels: &crate::model::container::Labels| {
-        labels.get(label::HELPER).is_some_and(|value| value == token)
-    };
+    let is_ours = |labels: &Labels| labels.get(label::HELPER).is_some_and(|value| value == token);
     for container in engine.containers().await.unwrap_or_default() {
         if is_ours(&container.labels) {
             let options =
