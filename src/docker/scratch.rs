@@ -220,9 +220,10 @@ async fn remove_unheard(engine: &Engine, number: &str) {
                     return remove(engine, &ours.id).await;
                 }
             }
-            // It is gone altogether: the next run sweeps.
-            Err(EngineError::Unreachable { .. }) => return,
-            Err(_spoiled) => {}
+            // One answer that broke off says nothing of the next.
+            Err(EngineError::Unexpected(_)) => {}
+            // It is gone, or hangs: the next run sweeps.
+            Err(_) => return,
         }
         tokio::time::sleep(UNHEARD_EVERY).await;
     }
