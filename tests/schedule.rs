@@ -1,5 +1,6 @@
 //! Schedules on a real engine, with Debian's crontab on a spool of its own: the line that it writes does what a person
-//! asked for, and other lines are not touched. There is no daemon: a shell runs the line, as cron would.
+//! asked for, and other lines are not touched. There is no daemon: a shell runs the line, as cron would. And a real
+//! systemd, the first process of a container, which starts a run by itself.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
@@ -16,7 +17,7 @@ use std::{
 };
 
 use support::{
-    Engine, Ran, fits_schema,
+    Container, Engine, Ran, fits_schema,
     home::{Home, postgres},
     lab,
 };
@@ -229,4 +230,67 @@ fn without_a_timer_there_is_one_sentence_and_nothing_is_left() {
     let ran = dbsafe(&home, "/nonexistent", &["schedule", &container.name]);
     assert!(ran.status != 0, "{ran:?}");
     assert!(!home.path().join("schedules").join(format!("{}.json", container.name)).exists());
+}
+
+/// A host whose first process is systemd, with docker, dbsafe and the engine's socket in it.
+fn host_with_systemd(engine: &Engine) -> Container<'_> {
+    let docker = engine
+        .program_in("sh", std::path::Path::new("/"), &["-c", "command -v docker"], &[])
+        .expect(0)
+        .stdout;
+    let socket = engine.host.strip_prefix("unix://").unwrap();
+    let plugin = env!("CARGO_BIN_EXE_docker-dbsafe");
+    let host = engine.container(&[
+        "--privileged",
+        "--tmpfs",
+        "/run",
+        "--tmpfs",
+        "/tmp",
+        "-v",
+        &format!("{socket}:/var/run/docker.sock"),
+        "-v",
+        &format!("{}:/usr/local/bin/docker:ro", docker.trim()),
+        "-v",
+        &format!("{plugin}:/usr/libexec/docker/cli-plugins/docker-dbsafe:ro"),
+        "dbsafe-lab/systemd",
+    ]);
+    engine.wait_for(&host.name, &["systemctl", "is-system-running"]);
+    host
+}
+
+#[test]
+fn a_timer_of_systemd_starts_a_run() {
+    let engine = Engine::usual_with("systemd");
+    let (container, host) = (postgres(), host_with_systemd(engine));
+    let inside = |words: &[&str]| {
+        let home = ["exec", "-e", "DBSAFE_HOME=/srv/store", &host.name];
+        engine.docker(&[&home, words].concat()).expect(0).stdout.trim().to_owned()
+    };
+    let said =
+        inside(&["docker", "dbsafe", "schedule", &container.name, "--every", "15m", "--drill", "never"]);
+    assert!(said.contains("OnCalendar="), "{said}");
+    let unit = format!("dbsafe-{}", container.name);
+    let timer = format!("{unit}.timer");
+    let next = inside(&["systemctl", "show", "--property=NextElapseUSecRealtime", "--value", &timer]);
+    assert!(!next.is_empty(), "it will come");
+    // The same timer, but now.
+    let soon = format!(
+        "mkdir /run/systemd/system/{timer}.d\n\
+         printf '[Timer]\\nOnActiveSec=1s\\nAccuracySec=1s\\n' >/run/systemd/system/{timer}.d/soon.conf\n\
+         systemctl daemon-reload\nsystemctl restart {timer}\n"
+    );
+    inside(&["sh", "-ec", &soon]);
+    let done = format!(
+        "until docker dbsafe schedule ls --json | grep -Eq '\"outcome\": \"(done|failed)'; do sleep 1; done\n\
+         systemctl show --property=Result --value {unit}.service"
+    );
+    assert_eq!(inside(&["timeout", "120", "sh", "-c", &done]), "success");
+    let listed: serde_json::Value =
+        serde_json::from_str(&inside(&["docker", "dbsafe", "schedule", "ls", "--json"])).unwrap();
+    let run = &listed["schedules"][0]["runs"][0];
+    assert_eq!(run["outcome"], "done", "{listed:#}");
+    let snapshot = run["snapshot"].as_str().unwrap();
+    assert!(inside(&["docker", "dbsafe", "snapshots", "ls"]).contains(snapshot));
+    inside(&["docker", "dbsafe", "schedule", "rm", &container.name]);
+    assert_eq!(inside(&["find", "/etc/systemd", "-name", "dbsafe-*"]), "");
 }
