@@ -136,6 +136,18 @@ impl Transport {
     /// # Errors
     /// Where the engine does not answer, refuses, or answers something else.
     pub async fn get_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, EngineError> {
+        self.get_json_within(path, self.inner.limit).await
+    }
+
+    /// As `get_json`, with a limit of its own for the whole answer.
+    ///
+    /// # Errors
+    /// As `get_json`.
+    pub async fn get_json_within<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        limit: Duration,
+    ) -> Result<T, EngineError> {
         let inner = &self.inner;
         let answer = async {
             let response = inner.get(Method::GET, path, None).await?;
@@ -151,7 +163,7 @@ impl Transport {
                 ))
             })
         };
-        inner.limited(inner.limit, answer).await
+        inner.limited(limit, answer).await
     }
 
     /// The headers of a path; `None` where the engine says that nothing is there.

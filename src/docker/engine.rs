@@ -21,6 +21,8 @@ use crate::model::{
 
 /// How long one request may take before we say that the engine does not answer. Archives have no limit.
 const REQUEST_LIMIT: Duration = Duration::from_secs(60);
+/// The engine walks a layer for its size. What holds millions of files is inspected without.
+const SIZE_LIMIT: Duration = Duration::from_secs(20);
 
 /// A connection to one Docker engine. Cheap to clone.
 #[derive(Clone)]
@@ -77,8 +79,12 @@ impl Engine {
     /// # Errors
     /// Where the engine does not answer, the prefix is ambiguous, or the JSON is not understood.
     pub async fn container(&self, reference: &str) -> Result<Option<Container>, EngineError> {
-        let path = format!("/containers/{}/json?size=1", encode(reference));
-        let found: Result<InspectedContainer, _> = self.transport.get_json(&path).await;
+        let path = format!("/containers/{}/json", encode(reference));
+        let sized = self.transport.get_json_within(&format!("{path}?size=1"), SIZE_LIMIT).await;
+        let found: Result<InspectedContainer, _> = match sized {
+            Err(EngineError::TimedOut { .. }) => self.transport.get_json(&path).await,
+            other => other,
+        };
         match found {
             Ok(inspected) => {
                 let mut container = inspected.reduce();
@@ -738,58 +744,5 @@ pub fn is_helper(labels: &Labels) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn inspected(json: serde_json::Value) -> Container {
-        serde_json::from_value::<InspectedContainer>(json).unwrap().reduce()
-    }
-
-    #[test]
-    fn a_volume_is_anonymous_when_the_spec_names_no_source_whatever_its_own_name_says() {
-        let container = inspected(serde_json::json!({
-            "Id": "1", "Name": "/db", "Image": "sha256:1", "State": {"Status": "running"},
-            "Config": {"Image": "postgres:15"},
-            "HostConfig": {
-                "Binds": ["pgdata:/named", "/lone"],
-                "Mounts": [{"Type": "volume", "Source": "", "Target": "/unnamed"},
-                           {"Type": "volume", "Source": "other", "Target": "/other/"}],
-                "Tmpfs": {"/run": ""}
-            },
-            "Mounts": [
-                {"Type": "volume", "Name": "pgdata", "Destination": "/named", "RW": true},
-                {"Type": "volume", "Name": "a".repeat(64), "Destination": "/lone", "RW": true},
-                {"Type": "volume", "Name": "shop_inherited", "Destination": "/unnamed", "RW": true},
-                {"Type": "volume", "Name": "other", "Destination": "/other", "RW": true},
-                {"Type": "bind", "Source": "/home", "Destination": "/home", "RW": false},
-                {"Type": "something-new", "Destination": "/new"}
-            ],
-            "GraphDriver": null
-        }));
-        let kinds: Vec<_> = container.mounts.iter().map(|m| (m.destination.as_str(), m.kind)).collect();
-        assert_eq!(
-            kinds,
-            [
-                ("/named", MountKind::NamedVolume),
-                ("/lone", MountKind::AnonymousVolume),
-                ("/unnamed", MountKind::AnonymousVolume),
-                ("/other", MountKind::NamedVolume),
-                ("/home", MountKind::Bind),
-                ("/new", MountKind::Other),
-                ("/run", MountKind::Tmpfs),
-            ]
-        );
-    }
-
-    #[test]
-    fn a_name_cannot_leave_its_path_segment() {
-        assert_eq!(encode("a?b#c d%2e"), "a%3Fb%23c%20d%252e");
-    }
-
-    #[test]
-    fn links_do_not_rename_a_container() {
-        let listed: ListedContainer =
-            serde_json::from_value(serde_json::json!({"Id": "1", "Names": ["/web/db", "/db"]})).unwrap();
-        assert_eq!(listed.reduce().name, "db");
-    }
-}
+#[path = "engine_tests.rs"]
+mod tests;

@@ -116,7 +116,7 @@ async fn groups(engine: &Engine, containers: &[&Container]) -> Vec<Group> {
     layers.sort_by_key(|(container, _)| container.size_rw);
     let mut plans: Vec<(u64, Sight, HashMap<String, usize>)> = Vec::new();
     for (container, folder) in layers {
-        let bytes = container.size_rw.unwrap_or(0);
+        let bytes = container.size_rw.unwrap_or(STREAM_BYTES);
         let has_room = plans.last().is_some_and(|(together, sight, _)| {
             sight.folders.len() < TOGETHER && (together + bytes <= TOGETHER_BYTES || bytes > SMALL_BYTES)
         });
@@ -163,8 +163,9 @@ fn is_small(container: &Container) -> bool {
 
 /// The layer's folder, where streaming it is the cheaper way.
 fn streamed_folder(container: &Container) -> Option<String> {
-    let small = container.size_rw.is_some_and(|size| (1..=STREAM_BYTES).contains(&size));
-    container.upper_dir.clone().filter(|_| small)
+    // Of unknown size it has so many files that the engine did not come to an end; a stream can be left early.
+    let may_be_small = container.size_rw.is_none_or(|size| (1..=STREAM_BYTES).contains(&size));
+    container.upper_dir.clone().filter(|_| may_be_small)
 }
 
 async fn scan_one(subject: &Subject<'_>, listed: Option<Recogniser>, place: Option<Place>) -> Scanned {
