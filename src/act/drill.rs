@@ -1,5 +1,7 @@
 //! Restores a backup where nothing can be hurt, and looks at what is there then.
 
+pub mod fetched;
+
 use std::{path::PathBuf, sync::Arc};
 
 use jiff::tz::TimeZone;
@@ -20,7 +22,7 @@ use crate::{
         recipe::offline_check,
         reload::{Form, explained},
     },
-    inspect::backups::{self, BackupFile, Format, Whole},
+    inspect::backups::{self, BackupFile, Format, Whole, tools},
     model::{
         container::Container,
         evidence::Evidence,
@@ -37,8 +39,8 @@ const MOST_READ: usize = 60;
 pub struct Newest {
     pub path: PathBuf,
     pub file: BackupFile,
-    /// The database that it was chosen for; `None` where the server has none with a name.
-    pub database: Option<String>,
+    /// The databases that it is of, as the server has them; `None` stands for one without a name.
+    pub of: Vec<Option<String>>,
 }
 
 /// What came of one restore.
@@ -59,19 +61,14 @@ impl Outcome {
     }
 }
 
-/// Of these files the newest of each database, whatever state it is in. Blocks: it reads them.
+/// Of these files the newest of each database, whatever state it is in, newest first. Blocks: it reads them.
 #[must_use]
 pub fn newest(files: &[PathBuf], seen: &Evidence, zone: &TimeZone) -> Vec<Newest> {
     let Some(kind) = seen.engine.as_deref() else { return Vec::new() };
     let mut dated: Vec<(std::time::SystemTime, &PathBuf)> =
         files.iter().filter_map(|path| Some((path.metadata().ok()?.modified().ok()?, path))).collect();
     dated.sort_by(|a, b| b.cmp(a));
-    let has_names = matches!(kind, "postgres" | "mysql" | "mariadb");
-    let live = seen.contents.databases.iter().filter(|database| has_names && database.tables != Some(0));
-    let mut wanted: Vec<Option<String>> = live.map(|database| Some(database.name.clone())).collect();
-    if wanted.is_empty() {
-        wanted.push(None);
-    }
+    let mut wanted = tools::wanted(seen);
     let is_only = wanted.len() == 1;
     let mut found = Vec::new();
     for (_, path) in dated.into_iter().take(MOST_READ) {
@@ -91,8 +88,8 @@ pub fn newest(files: &[PathBuf], seen: &Evidence, zone: &TimeZone) -> Vec<Newest
         let (own, rest): (Vec<_>, Vec<_>) = wanted.into_iter().partition(fits);
         wanted = rest;
         // One file may hold several databases; it is restored once.
-        if let Some(database) = own.into_iter().next() {
-            found.push(Newest { path: path.clone(), file, database });
+        if !own.is_empty() {
+            found.push(Newest { path: path.clone(), file, of: own });
         }
     }
     found
@@ -222,7 +219,7 @@ async fn one(
 fn form(format: Format, dump: &Newest) -> Option<(Form, String)> {
     let mut named = dump.file.databases.iter().filter_map(|dumped| dumped.name.clone());
     let (first, second) = (named.next(), named.next());
-    let wanted = || dump.database.clone().unwrap_or_else(|| "restored".to_owned());
+    let wanted = || dump.of.iter().flatten().next().cloned().unwrap_or_else(|| "restored".to_owned());
     match format {
         Format::PgCustom => Some((Form::PgCustom, first.unwrap_or_else(wanted))),
         // One with a name makes its database itself.

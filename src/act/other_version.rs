@@ -1,7 +1,10 @@
-//! Restores the dumps of a container into one of another image: where the files are of no use to another version of the
-//! server, what its own client wrote is.
+//! Restores what a snapshot has of a container into one of another image: where the files are of no use to another
+//! version of the server, what its own client wrote is. A file of SQLite's is read by every version.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+mod redis;
+mod sqlite;
+
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value, json};
 
@@ -42,6 +45,8 @@ const FROM_IMAGE: [&str; 8] =
 /// What is to be restored, and as what.
 pub struct Request<'a> {
     pub engine: &'a Engine,
+    /// The home folder, for what is unpacked on the way.
+    pub home: &'a Path,
     pub stored: &'a Stored,
     pub recipe: &'a ContainerRecipe,
     /// The image that the container gets.
@@ -104,41 +109,30 @@ async fn make(
     request: &Request<'_>,
     made: &mut (Option<String>, Vec<String>),
 ) -> Result<String, SnapshotError> {
-    let Request { engine, stored, recipe, image, name, progress, .. } = request;
-    let source = source(request)?;
-    let artifacts = source.dumps.iter().chain(source.globals.iter());
-    for artifact in artifacts {
+    match what(request)? {
+        What::Dumps(source) => load_dumps(request, &source, made).await,
+        What::Rdb(source) => redis::restore(request, &source, made).await,
+        What::Files(items) => sqlite::restore(request, &items, made).await,
+    }
+}
+
+async fn load_dumps(
+    request: &Request<'_>,
+    source: &Source<'_>,
+    made: &mut (Option<String>, Vec<String>),
+) -> Result<String, SnapshotError> {
+    let Request { engine, stored, image, progress, .. } = request;
+    for artifact in source.dumps.iter().chain(source.globals.iter()) {
         check(stored, artifact, progress).await?;
     }
-    let Some(new) = engine.image_raw(image).await? else {
-        return Err(SnapshotError::Refused(format!(
-            "there is no image {image} on this engine: docker pull {image}"
-        )));
-    };
-    let old = engine.image_raw(&recipe.image_id).await?;
-    let kept = stored.secrets()?;
-    let own = completed(recipe, kept.get(&recipe.id), request.environment)?;
-    let own = without_image(own, recipe, old.as_ref());
-    let data = data_of(&own, &new, source.item);
-    let mut mounts = Vec::new();
-    for (index, destination) in destinations(&own, &new, source.item).iter().enumerate() {
-        let volume = format!("{name}-{index}");
-        let labels = Labels::from([(RESTORED_FROM.to_owned(), stored.manifest.id.clone())]);
-        if engine.volume(&volume).await?.is_some() {
-            return Err(SnapshotError::Refused(format!("there is a volume {volume} already")));
-        }
-        engine.create_volume(&volume, "local", &Labels::new(), &labels).await?;
-        made.1.push(volume.clone());
-        mounts.push(json!({"Type": "volume", "Source": volume, "Target": destination}));
-    }
-    let recipe = of_image(recipe, old.as_ref(), image);
-    let secrets = Secrets::from([(recipe.id.clone(), own)]);
-    let body = body(&recipe, &secrets, mounts, &stored.manifest.id);
+    let new = New::prepare(request).await?;
+    let data = new.data(&source.item.path);
+    let mounts = new.volumes(request, &data, &mut made.1).await?;
     progress.stage(&format!("starting {image}"), None);
-    let container = engine.create_container_raw(Some(name), &Value::Object(body)).await?;
+    let container = new.create(request, mounts).await?;
     made.0 = Some(container.clone());
     engine.start(&container).await?;
-    let server = Server { container: container.clone(), data, arguments: arguments(&recipe, &secrets) };
+    let server = Server { container: container.clone(), data, arguments: new.arguments() };
     let fresh = Fresh::of(engine, server.clone(), source.how);
     // What is another server altogether would be waited for in vain.
     let up = tokio::select! {
@@ -148,7 +142,85 @@ async fn make(
     if let Some(cause) = up {
         return Err(SnapshotError::NotProved(format!("{image} does not serve what was saved: {cause}")));
     }
-    load(request, &source, &server, &fresh).await
+    load(request, source, &server, &fresh).await
+}
+
+/// The container that is to be, as far as it can be told before anything is made.
+struct New {
+    /// The image, as the engine describes it.
+    image: Value,
+    /// The old one's recipe, with the new image.
+    recipe: ContainerRecipe,
+    /// What the old image said is not in them.
+    secrets: Secrets,
+}
+
+impl New {
+    async fn prepare(request: &Request<'_>) -> Result<Self, SnapshotError> {
+        let Request { engine, stored, recipe, image: name, .. } = request;
+        let Some(image) = engine.image_raw(name).await? else {
+            return Err(SnapshotError::Refused(format!(
+                "there is no image {name} on this engine: docker pull {name}"
+            )));
+        };
+        let old = engine.image_raw(&recipe.image_id).await?;
+        let kept = stored.secrets()?;
+        let own = completed(recipe, kept.get(&recipe.id), request.environment)?;
+        let own = without_image(own, recipe, old.as_ref());
+        let recipe = of_image(recipe, old.as_ref(), name);
+        let secrets = Secrets::from([(recipe.id.clone(), own)]);
+        Ok(Self { image, recipe, secrets })
+    }
+
+    fn arguments(&self) -> String {
+        arguments(&self.recipe, &self.secrets)
+    }
+
+    /// Where the server's data will be, which the old one had at this path.
+    fn data(&self, old: &str) -> String {
+        let own = self.secrets.values().flat_map(|own| &own.environment).map(String::as_str);
+        let by_image = self.image["Config"]["Env"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let pgdata = variable(own, "PGDATA").or(variable(by_image, "PGDATA"));
+        pgdata.unwrap_or(old).to_owned()
+    }
+
+    /// The places that the image declares volumes for.
+    fn declared(&self) -> Vec<String> {
+        let declared = self.image["Config"]["Volumes"].as_object();
+        declared.map(|volumes| volumes.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Makes the volumes: what the image declares, and the place of the data where that is another. The mounts of them.
+    async fn volumes(
+        &self,
+        request: &Request<'_>,
+        data: &str,
+        made: &mut Vec<String>,
+    ) -> Result<Vec<Value>, SnapshotError> {
+        let mut destinations = self.declared();
+        if !destinations.iter().any(|volume| is_within(data, volume)) {
+            destinations.push(data.to_owned());
+        }
+        let mut mounts = Vec::new();
+        for (index, destination) in destinations.iter().enumerate() {
+            let volume = format!("{}-{index}", request.name);
+            let labels = Labels::from([(RESTORED_FROM.to_owned(), request.stored.manifest.id.clone())]);
+            if request.engine.volume(&volume).await?.is_some() {
+                return Err(SnapshotError::Refused(format!("there is a volume {volume} already")));
+            }
+            request.engine.create_volume(&volume, "local", &Labels::new(), &labels).await?;
+            made.push(volume.clone());
+            mounts.push(json!({"Type": "volume", "Source": volume, "Target": destination}));
+        }
+        Ok(mounts)
+    }
+
+    /// Creates the container, which is then the caller's to remove.
+    async fn create(&self, request: &Request<'_>, mounts: Vec<Value>) -> Result<String, SnapshotError> {
+        let body =
+            body(&self.recipe, &self.secrets, mounts, json!({RESTORED_FROM: request.stored.manifest.id}));
+        Ok(request.engine.create_container_raw(Some(request.name), &Value::Object(body)).await?)
+    }
 }
 
 /// Waits for the container's first process to be a server of another kind; its name.
@@ -166,22 +238,50 @@ async fn stranger(engine: &Engine, container: &str, kind: &str) -> String {
     }
 }
 
-/// The dumps of the container, of which there must be some.
-fn source<'a>(request: &Request<'a>) -> Result<Source<'a>, SnapshotError> {
+/// What can be restored into another version.
+enum What<'a> {
+    Dumps(Source<'a>),
+    Rdb(redis::Source<'a>),
+    /// SQLite's.
+    Files(Vec<&'a Item>),
+}
+
+/// What the snapshot has of the container, of which there must be one kind.
+fn what<'a>(request: &Request<'a>) -> Result<What<'a>, SnapshotError> {
     let recipe = request.recipe;
-    let items = request.stored.manifest.items.iter().filter(|item| item.target.id == recipe.id);
-    let mut sources = items.filter_map(|item| {
-        let kind = item.engine.as_deref()?;
-        let how = engine_recipe(kind)?;
+    // A file in a volume is of everybody who mounts it; a server is of one container.
+    let shares = |item: &Item| {
+        item.engine.as_deref() == Some("sqlite")
+            && item.volume.as_ref().is_some_and(|volume| recipe.volumes.values().any(|own| own == volume))
+    };
+    let own = |item: &&Item| item.target.id == recipe.id || shares(item);
+    let mut found: Vec<What<'_>> = Vec::new();
+    let mut files = Vec::new();
+    for item in request.stored.manifest.items.iter().filter(own) {
+        let Some(kind) = item.engine.as_deref() else { continue };
         let of = |kind| item.artifacts.iter().filter(move |artifact| artifact.kind == kind);
         let dumps: Vec<&Artifact> = of(ArtifactKind::LogicalDump).collect();
-        let source = Source { item, how, kind, dumps, globals: of(ArtifactKind::Globals).next() };
-        (!source.dumps.is_empty()).then_some(source)
-    });
+        if kind == "sqlite" {
+            files.push(item);
+        } else if let (Some(how), false) = (engine_recipe(kind), dumps.is_empty()) {
+            found.push(What::Dumps(Source {
+                item,
+                how,
+                kind,
+                dumps,
+                globals: of(ArtifactKind::Globals).next(),
+            }));
+        } else if let (Some(how), Some(artifact)) = (engine_recipe(kind), of(ArtifactKind::Rdb).next()) {
+            found.push(What::Rdb(redis::Source { item, how, kind, artifact }));
+        }
+    }
+    if !files.is_empty() {
+        found.push(What::Files(files));
+    }
     let refused = |sentence: String| Err(SnapshotError::Refused(sentence));
-    match (sources.next(), sources.next()) {
-        (Some(one), None) => Ok(one),
-        (Some(_), Some(_)) => refused(format!("{} has several servers in one container", recipe.name)),
+    match (found.pop(), found.is_empty()) {
+        (Some(one), true) => Ok(one),
+        (Some(_), false) => refused(format!("{} has several databases in one container", recipe.name)),
         (None, _) => refused(format!(
             "the snapshot has no dump of {}, and another version does not read the files of {}: leave --image away",
             recipe.name, recipe.image
@@ -293,29 +393,15 @@ fn variable<'a>(pairs: impl IntoIterator<Item = &'a str>, name: &str) -> Option<
     pairs.into_iter().find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
-/// Where the server's data will be.
-fn data_of(own: &ContainerSecrets, new: &Value, item: &Item) -> String {
-    let by_image = new["Config"]["Env"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let pgdata =
-        variable(own.environment.iter().map(String::as_str), "PGDATA").or(variable(by_image, "PGDATA"));
-    pgdata.unwrap_or(&item.path).to_owned()
-}
-
-/// Where volumes go: what the image declares, and the place of the data where that is another.
-fn destinations(own: &ContainerSecrets, new: &Value, item: &Item) -> Vec<String> {
-    let declared = new["Config"]["Volumes"].as_object();
-    let mut all: Vec<String> = declared.map(|volumes| volumes.keys().cloned().collect()).unwrap_or_default();
-    let data = data_of(own, new, item);
-    if !all.iter().any(|volume| is_within(&data, volume)) {
-        all.push(data);
-    }
-    all
-}
-
-fn body(recipe: &ContainerRecipe, secrets: &Secrets, mounts: Vec<Value>, id: &str) -> Map<String, Value> {
+fn body(
+    recipe: &ContainerRecipe,
+    secrets: &Secrets,
+    mounts: Vec<Value>,
+    labels: Value,
+) -> Map<String, Value> {
     let volumes: Vec<String> =
         mounts.iter().filter_map(|mount| mount["Target"].as_str().map(str::to_owned)).collect();
-    let mut body = isolated_body(recipe, secrets, mounts, json!({RESTORED_FROM: id}));
+    let mut body = isolated_body(recipe, secrets, mounts, labels);
     if let Some(mounts) = body.get_mut("HostConfig").and_then(|host| host["Mounts"].as_array_mut()) {
         mounts.retain(|mount| {
             let target = mount["Target"].as_str().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! `docker dbsafe drill`: restores the newest backup of each database into a scratch container, and looks at it.
 
-use std::{io::Write, time::Duration};
+use std::{io::Write, sync::Arc, time::Duration};
 
 use clap::{Args, ValueEnum};
 use jiff::{Timestamp, tz::TimeZone};
@@ -14,23 +14,27 @@ use super::{
 };
 use crate::{
     act::{
-        drill::{self as act, Newest, Outcome},
+        drill::{
+            self as act, Newest, Outcome,
+            fetched::{self, Fetch},
+        },
         snapshot::SnapshotError,
         targets::{self, Target},
         verify,
     },
     docker::engine::is_helper,
     exit::Exit,
-    inspect::{self, Depth},
+    inspect::{self, Depth, backups::tools},
     model::{
+        container::Container,
         drill::{DRILL_VERSION, Drill},
         evidence::{Evidence, Presence, TargetKind},
         manifest::{VerificationMethod, VerificationResult},
         plan::Plan,
     },
     report::{table, words::span},
-    settings::Settings,
-    store::{self, Store, Stored, drills},
+    settings::{Held, Settings},
+    store::{self, Store, Stored, drills, transient},
     ui::{Paint, clean},
 };
 
@@ -101,6 +105,7 @@ pub(super) async fn all(app: &App, store: &Store, targets: &[Target]) -> Result<
     let evidence = inspect::inspect(&app.engine, &plan, Depth::Everything).await;
     let settings = Settings::load_for(app, &plan)?;
     let snapshots = store.list().map_err(|error| failed(&error))?.snapshots;
+    transient::sweep(store.home());
     // Who cancels must not drop us before everything is removed again.
     let _ours = app.cancellation.hand_over();
     let work = async {
@@ -156,31 +161,62 @@ impl Body<'_> {
             None => None,
         };
         let snapshot = store::newest_of(snapshots, seen, created.as_deref());
+        let since = snapshot.map(|stored| stored.manifest.created);
         let files = self.settings.backup_files(self.plan, self.evidence, self.index);
         let copy = seen.clone();
         let reading = tokio::task::spawn_blocking(move || act::newest(&files, &copy, &TimeZone::system()));
-        let mut dumps = reading.await.map_err(|_panicked| Failure::new("the backups could not be read"))?;
-        if let Some(snapshot) = snapshot {
-            dumps.retain(|dump| dump.file.made_at > snapshot.manifest.created);
-        }
+        let dumps = reading.await.map_err(|_panicked| Failure::new("the backups could not be read"))?;
+        let held = self.settings.held(self.app, self.plan, (self.evidence, self.index), since).await;
+        let chosen = newest_of(&dumps, &held, tools::wanted(seen), since);
         let mut drills = Vec::new();
         match snapshot {
-            Some(stored) if dumps.is_empty() => drills.push(self.snapshot(stored, done).await?),
+            Some(stored) if chosen.is_empty() => drills.push(self.snapshot(stored, done).await?),
             Some(_) | None => {}
         }
-        drills.extend(self.dumps(&dumps).await?);
+        let files: Vec<Newest> = chosen.iter().filter_map(Chosen::file).cloned().collect();
+        drills.extend(self.dumps(&files).await?);
+        for held in chosen.iter().filter_map(Chosen::held) {
+            drills.push(self.fetched(held).await?);
+        }
+        // A place that could not be asked may hold what is newer than all of these. Beside a snapshot of our own it is one
+        // more, which `backups` tells of.
+        let untold = held.iter().filter(|held| held.holding.place.is_none());
+        for held in untold.filter(|_| snapshot.is_none() || !chosen.is_empty()) {
+            drills.push(self.fetched(held).await?);
+        }
         if drills.is_empty() {
-            drills.push(self.told(
-                None,
-                None,
-                Duration::ZERO,
-                Outcome {
-                    result: VerificationResult::Unverified,
-                    detail: "there is no backup to restore".to_owned(),
-                },
-            ));
+            drills.push(self.told(None, None, Duration::ZERO, unknown("there is no backup to restore")));
         }
         Ok(drills)
+    }
+
+    /// Fetches what another tool holds, and restores it.
+    async fn fetched(&self, held: &Held) -> Result<Drill, Failure> {
+        let backup = &held.holding.backup;
+        let source = Some(backup.source.clone());
+        let why = || unknown(backup.detail.as_deref().unwrap_or("it could not be asked"));
+        let (Some(container), Some(repository)) = (self.container(), &held.repository) else {
+            return Ok(self.told(source, backup.at, Duration::ZERO, why()));
+        };
+        let request = self.request(container);
+        let fetch = Fetch {
+            request: &request,
+            home: self.store.home(),
+            repository: Arc::clone(repository),
+            holding: &held.holding,
+        };
+        let restored = fetched::restore(&fetch).await;
+        let (outcome, took) = restored.map_err(|error| save::not_saved("nothing was drilled", &error))?;
+        Ok(self.told(source, backup.at, took, outcome))
+    }
+
+    fn container(&self) -> Option<&Container> {
+        let mut containers = self.plan.containers.iter().map(|planned| &planned.container);
+        containers.find(|container| container.id == self.seen().target.id)
+    }
+
+    fn request<'a>(&'a self, container: &'a Container) -> act::Request<'a> {
+        act::Request { engine: &self.app.engine, container, seen: self.seen(), progress: save::progress() }
     }
 
     fn told(
@@ -233,22 +269,84 @@ impl Body<'_> {
     }
 
     async fn dumps(&self, dumps: &[Newest]) -> Result<Vec<Drill>, Failure> {
-        let containers = self.plan.containers.iter().map(|planned| &planned.container);
-        let mut own = containers.filter(|container| container.id == self.seen().target.id);
-        let Some(container) = own.next().filter(|_| !dumps.is_empty()) else { return Ok(Vec::new()) };
-        let request = act::Request {
-            engine: &self.app.engine,
-            container,
-            seen: self.seen(),
-            progress: save::progress(),
-        };
-        let outcomes = act::restore_dumps(&request, dumps).await;
+        let Some(container) = self.container().filter(|_| !dumps.is_empty()) else { return Ok(Vec::new()) };
+        let outcomes = act::restore_dumps(&self.request(container), dumps).await;
         let outcomes = outcomes.map_err(|error| save::not_saved("nothing was drilled", &error))?;
         let told = dumps.iter().zip(outcomes).map(|(dump, (outcome, took))| {
             self.told(Some(dump.path.display().to_string()), Some(dump.file.made_at), took, outcome)
         });
         Ok(told.collect())
     }
+}
+
+fn unknown(why: &str) -> Outcome {
+    Outcome { result: VerificationResult::Unverified, detail: why.to_owned() }
+}
+
+/// What is drilled of a part of the data.
+#[derive(Clone, Copy)]
+enum Chosen<'a> {
+    File(&'a Newest),
+    Held(&'a Held),
+}
+
+impl<'a> Chosen<'a> {
+    fn file(&self) -> Option<&'a Newest> {
+        match self {
+            Self::File(dump) => Some(dump),
+            Self::Held(_) => None,
+        }
+    }
+
+    fn held(&self) -> Option<&'a Held> {
+        match self {
+            Self::Held(held) => Some(held),
+            Self::File(_) => None,
+        }
+    }
+
+    fn of(&self) -> &'a [Option<String>] {
+        match self {
+            Self::File(dump) => &dump.of,
+            Self::Held(held) => &held.holding.of,
+        }
+    }
+
+    fn made(&self) -> Option<Timestamp> {
+        match self {
+            Self::File(dump) => Some(dump.file.made_at),
+            Self::Held(held) => held.holding.backup.at,
+        }
+    }
+}
+
+/// The newest of each wanted database that was made since a moment. The files of a server that ran are the last resort.
+fn newest_of<'a>(
+    dumps: &'a [Newest],
+    held: &'a [Held],
+    mut wanted: Vec<Option<String>>,
+    since: Option<Timestamp>,
+) -> Vec<Chosen<'a>> {
+    let held = held.iter().filter(|held| held.holding.place.is_some());
+    let (last, held): (Vec<_>, Vec<_>) = held.partition(|held| held.holding.is_running_copy());
+    let mut all: Vec<Chosen<'_>> = dumps.iter().map(Chosen::File).collect();
+    all.extend(held.into_iter().map(Chosen::Held));
+    let mut last: Vec<Chosen<'_>> = last.into_iter().map(Chosen::Held).collect();
+    let has_snapshot = since.is_some();
+    let is_newer = |one: &Chosen<'_>| since.is_none_or(|since| one.made().is_some_and(|made| made > since));
+    all.retain(is_newer);
+    // Stable: of two of the same moment, the file that lies here.
+    all.sort_by_key(|one| std::cmp::Reverse(one.made()));
+    last.sort_by_key(|one| std::cmp::Reverse(one.made()));
+    let mut chosen = Vec::new();
+    for one in all.into_iter().chain(last.into_iter().filter(|_| !has_snapshot)) {
+        let before = wanted.len();
+        wanted.retain(|want| !one.of().contains(want));
+        if wanted.len() < before {
+            chosen.push(one);
+        }
+    }
+    chosen
 }
 
 fn shown(app: &App, drills: &[Drill]) -> String {

@@ -47,7 +47,7 @@ pub struct RestoreArgs {
     /// The database's new name
     #[arg(long = "as", value_name = "NAME", requires = "database")]
     pub new_name: Option<String>,
-    /// The container's image, where it is to be another: the dumps are loaded into a server of another version
+    /// The container's image, where it is to be another: what can be is loaded into a server of another version
     #[arg(long, value_name = "IMAGE", requires = "to", conflicts_with = "database")]
     pub image: Option<String>,
     /// For a container whose snapshot came from another host, without the values of its environment: lines NAME=VALUE
@@ -221,15 +221,19 @@ async fn restore_into_image(
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let (engine, progress) = (&app.engine, save::progress());
-    let request = other_version::Request { engine, stored, recipe, image, name, environment, progress };
+    let store = open_store(app)?;
+    let home = store.home();
+    let request = other_version::Request { engine, home, stored, recipe, image, name, environment, progress };
     let restored = other_version::restore(&request).await;
     let restored = restored.map_err(|error| save::not_saved("nothing was restored", &error))?;
     note(app, Event::Restore, &["restore", "--to", &format!("container:{name}"), "--image", image], stored);
     let volumes = restored.volumes.join(", ");
     let told =
-        format!("container {name} of {image} runs with the dumps of {}: {}", recipe.name, restored.detail);
+        format!("container {name} of {image} runs with the data of {}: {}", recipe.name, restored.detail);
     line(out, &clean(&told))?;
-    line(out, &clean(&format!("  its volumes: {volumes}")))?;
+    if !volumes.is_empty() {
+        line(out, &clean(&format!("  its volumes: {volumes}")))?;
+    }
     line(out, "  it is on no network and has no port: docker network connect NETWORK NAME gives it one")?;
     Ok(Exit::Done)
 }

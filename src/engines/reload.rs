@@ -151,6 +151,10 @@ const MEANINGS: &[(&str, &str)] = &[
         "it was written by a newer server than this one can read: restore it into that version or a newer one",
     ),
     (
+        "Wrong signature trying to load",
+        "it is damaged, or written by a server whose format this one does not know",
+    ),
+    (
         "unrecognized configuration parameter",
         "it was written by a newer pg_dump than this server knows: restore it into that version or a newer one",
     ),

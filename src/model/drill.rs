@@ -25,7 +25,8 @@ pub struct Drill {
     pub engine: String,
     /// What tells this cluster from every other, where that is known.
     pub identity: Option<String>,
-    /// What was restored: `snapshot ID`, or a file's path. `None` where there was nothing to restore.
+    /// What was restored: `snapshot ID`, a file's path, or a repository and its name there, as `backups` tells it. `None`
+    /// where there was nothing to restore.
     pub source: Option<String>,
     /// When the backup was made.
     pub made: Option<Timestamp>,

@@ -1,5 +1,7 @@
 //! Looks for the backups that rules and labels tell of, and for those that are found without any.
 
+mod held;
+
 use std::{
     collections::HashSet,
     path::{Path, PathBuf},
@@ -11,6 +13,7 @@ use futures_util::{StreamExt as _, stream};
 use jiff::tz::TimeZone;
 use tokio::{runtime::Handle, sync::OnceCell};
 
+pub use self::held::Held;
 use super::{
     Settings,
     bucket::Bucket,
@@ -49,6 +52,8 @@ pub enum Extent {
     Everyone,
     /// Everything, whatever time it takes.
     Everything,
+    /// The same, and what is found is fetched.
+    Drill,
 }
 
 /// Searches at once: most wait for the engine, or for another tool.
@@ -62,6 +67,7 @@ impl Extent {
         Duration::from_secs(match self {
             Self::UntilCovered | Self::UntilElsewhere | Self::Everyone => 20,
             Self::Everything => 600,
+            Self::Drill => 3600,
         })
     }
 }
@@ -235,14 +241,7 @@ impl Search<'_> {
         self.limits.live = self.live(seen, container, others).await;
         for look in programs {
             let Look::Program(program) = look else { continue };
-            let inside = runs.map(|container| self.inside(container));
-            let (here, copy, limits) = (self.asker(Where::Here), seen.clone(), self.limits.clone());
-            let environment = &self.app.environment;
-            let credentials = store::remote::Surroundings {
-                variables: environment.texts(),
-                home: environment.home().map(Path::to_owned),
-            };
-            let places = Places { here, inside, credentials };
+            let (places, copy, limits) = (self.places(runs), seen.clone(), self.limits.clone());
             best.add(apart(move || ask(&program, &places, &copy, &limits)).await);
             if self.is_enough(&best) {
                 return best;
@@ -287,12 +286,22 @@ impl Search<'_> {
         match self.extent {
             Extent::UntilCovered => is_covered,
             Extent::UntilElsewhere => is_covered && found.coverage.facts.off_host != Some(false),
-            Extent::Everyone | Extent::Everything => false,
+            Extent::Everyone | Extent::Everything | Extent::Drill => false,
         }
     }
 
     fn stops_at_the_first(&self) -> bool {
         matches!(self.extent, Extent::UntilCovered | Extent::UntilElsewhere)
+    }
+
+    fn places(&self, runs: Option<&Container>) -> Places {
+        let environment = &self.app.environment;
+        let credentials = store::remote::Surroundings {
+            variables: environment.texts(),
+            home: environment.home().map(Path::to_owned),
+        };
+        let inside = runs.map(|container| self.inside(container));
+        Places { here: self.asker(Where::Here), inside, credentials }
     }
 
     fn asker(&self, place: Where) -> Asker {
@@ -418,36 +427,49 @@ struct Places {
 
 /// Asks a tool that a rule names. What belongs into the database's container is asked there, if it runs.
 fn ask(program: &Program, places: &Places, seen: &Evidence, limits: &Limits) -> Looked {
-    let words = known_names(seen);
     let (here, inside) = (&places.here, places.inside.as_ref());
-    let asker = here.clone();
     match program {
-        Program::Restic { repository } => {
-            let (repository, shown) = (Some(repository.clone()), repository.clone());
-            tools::look(&tools::Restic { repository, shown, asker }, &words, seen, limits)
-        }
-        Program::Borg { repository } => {
-            let repository = repository.clone();
-            tools::look(&tools::Borg { repository, asker }, &words, seen, limits)
-        }
-        Program::Kopia { configuration } => {
-            let configuration = configuration.clone();
-            tools::look(&tools::Kopia { configuration, asker }, &words, seen, limits)
-        }
-        Program::Rclone { remote } => {
-            let (remote, now) = (remote.clone(), limits.now);
-            tools::look(&tools::Rclone { remote, asker, now }, &words, seen, limits)
-        }
+        Program::Restic { .. }
+        | Program::Borg { .. }
+        | Program::Kopia { .. }
+        | Program::Rclone { .. }
+        | Program::Object { .. } => match repository(program, places, limits) {
+            Some(Ok(repository)) => tools::look(repository.as_ref(), &known_names(seen), seen, limits),
+            Some(Err(row)) => looked(vec![row]),
+            None => Looked { coverage: Coverage::none(), found: Vec::new() },
+        },
         Program::PgBackRest { stanza } => {
             tools::pgbackrest(inside.unwrap_or(here), Some(stanza), seen, limits)
         }
         Program::WalG => tools::walg(inside.unwrap_or(here), seen, limits),
-        Program::Object { url } => match Bucket::open(url, &places.credentials, asker, limits.now) {
-            Ok(bucket) => tools::look(&bucket, &words, seen, limits),
-            Err(why) => looked(vec![Backup::unknown("object", url.clone(), why)]),
-        },
         Program::Command { line } => tools::command(here, line, limits),
     }
+}
+
+/// What can be read of a repository, or of what is taken for one.
+type AnyRepository = Box<dyn tools::Repository + Send + Sync>;
+
+/// The repository that a rule names, or why it cannot be opened; `None` where it names something else.
+fn repository(program: &Program, places: &Places, limits: &Limits) -> Option<Result<AnyRepository, Backup>> {
+    let asker = places.here.clone();
+    Some(Ok(match program {
+        Program::Restic { repository } => {
+            let (repository, shown) = (Some(repository.clone()), repository.clone());
+            Box::new(tools::Restic { repository, shown, asker })
+        }
+        Program::Borg { repository } => Box::new(tools::Borg { repository: repository.clone(), asker }),
+        Program::Kopia { configuration } => {
+            Box::new(tools::Kopia { configuration: configuration.clone(), asker })
+        }
+        Program::Rclone { remote } => {
+            Box::new(tools::Rclone { remote: remote.clone(), asker, now: limits.now })
+        }
+        Program::Object { url } => match Bucket::open(url, &places.credentials, asker, limits.now) {
+            Ok(bucket) => Box::new(bucket),
+            Err(why) => return Some(Err(Backup::unknown("object", url.clone(), why))),
+        },
+        Program::PgBackRest { .. } | Program::WalG | Program::Command { .. } => return None,
+    }))
 }
 
 /// What `dbsafe.backup` tells.

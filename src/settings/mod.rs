@@ -21,7 +21,7 @@ use std::{
 };
 
 pub use self::accept::Accepted;
-pub use self::cover::Extent;
+pub use self::cover::{Extent, Held};
 pub use self::suppress::disposable;
 pub use self::weigh::{Origin, Weighed};
 use self::{file::SettingsFile, trust::Trust};

@@ -58,7 +58,7 @@ fn mode(metadata: &std::fs::Metadata) -> Option<u32> {
 }
 
 #[cfg(unix)]
-fn free(path: &Path) -> Option<u64> {
+pub(super) fn free(path: &Path) -> Option<u64> {
     let seen = rustix::fs::statvfs(path).ok()?;
     Some(seen.f_bavail.saturating_mul(seen.f_frsize))
 }
@@ -79,7 +79,7 @@ fn mode(_metadata: &std::fs::Metadata) -> Option<u32> {
 }
 
 #[cfg(not(unix))]
-fn free(_path: &Path) -> Option<u64> {
+pub(super) fn free(_path: &Path) -> Option<u64> {
     None
 }
 

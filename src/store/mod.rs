@@ -16,6 +16,7 @@ pub mod protected;
 pub mod remote;
 pub mod retention;
 pub mod schedules;
+pub mod transient;
 mod verify;
 mod writer;
 

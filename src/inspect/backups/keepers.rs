@@ -165,13 +165,26 @@ pub struct Wanted<'a> {
 }
 
 impl Keeper {
+    /// The repository of restic's that it keeps backups in, and how far what is there can be told; `None` where it
+    /// keeps them in another way, or cannot be asked.
+    #[must_use]
+    pub fn repository(&self, wanted: &Wanted<'_>) -> Option<(Restic, Limits)> {
+        match &self.tool.way {
+            Way::Restic => self.restic(wanted)?.ok(),
+            Way::Archives | Way::Dumps(_) => None,
+        }
+    }
+
     /// What it has of a body of data; `None` where it has nothing to do with it. Blocks.
     #[must_use]
     pub fn look(&self, wanted: &Wanted<'_>) -> Option<Looked> {
         match &self.tool.way {
             Way::Archives => self.archives(wanted),
             Way::Dumps(dumps) => self.dumps(dumps, wanted),
-            Way::Restic => self.restic(wanted),
+            Way::Restic => Some(match self.restic(wanted)? {
+                Ok((repository, limits)) => look(&repository, wanted.words, wanted.seen, &limits),
+                Err(why) => self.unknown(why),
+            }),
         }
     }
 
@@ -319,7 +332,8 @@ impl Keeper {
         Some(look_at(candidates, Vec::new(), wanted.seen, wanted.limits))
     }
 
-    fn restic(&self, wanted: &Wanted<'_>) -> Option<Looked> {
+    /// The repository, or why it cannot be asked.
+    fn restic(&self, wanted: &Wanted<'_>) -> Option<Result<(Restic, Limits), String>> {
         let paths = self.paths_of(wanted);
         let project = self.container.project();
         if paths.is_empty() && (project.is_none() || project != wanted.seen.target.project.as_deref()) {
@@ -329,16 +343,16 @@ impl Keeper {
         if named.iter().all(|name| self.container.env(name).is_none()) {
             let why =
                 "its repository stands in its own configuration; [[backup]] restic = \"…\" says where it is";
-            return Some(self.unknown(why.to_owned()));
+            return Some(Err(why.to_owned()));
         }
         if !self.container.state.has_processes() {
-            return Some(self.unknown("it does not run, so that it cannot be asked".to_owned()));
+            return Some(Err("it does not run, so that it cannot be asked".to_owned()));
         }
         let shown = without_secrets(self.container.env(named[0]).unwrap_or("its repository"));
         let repository = Restic { repository: None, shown, asker: self.asker(wanted) };
         let mut limits = wanted.limits.clone();
         limits.live.paths.extend(paths);
-        Some(look(&repository, wanted.words, wanted.seen, &limits))
+        Some(Ok((repository, limits)))
     }
 
     /// The values of variables; `#` in a name stands for digits.

@@ -2,6 +2,8 @@
 
 pub(super) mod borg;
 pub(super) mod command;
+pub mod fetch;
+mod holding;
 pub(super) mod kopia;
 pub(super) mod pgbackrest;
 pub(super) mod rclone;
@@ -12,6 +14,7 @@ pub(super) mod walg;
 pub use self::{
     borg::Borg,
     command::command,
+    holding::{Holding, holdings, wanted},
     kopia::Kopia,
     pgbackrest::pgbackrest,
     rclone::Rclone,

@@ -4,6 +4,7 @@
 //! would be.
 
 use std::{
+    cell::RefCell,
     collections::HashMap,
     io::{self, Read},
     path::{Path, PathBuf},
@@ -87,6 +88,7 @@ pub struct Entry {
     pub path: String,
     pub is_folder: bool,
     pub is_file: bool,
+    /// Of a data directory: of all that is in it.
     pub size: u64,
     pub modified: Option<Timestamp>,
     /// The tool's own name of the content, where it has one.
@@ -95,10 +97,32 @@ pub struct Entry {
     pub engine: String,
 }
 
+/// Something in a repository that was looked into, and what it was found to be.
+pub(in super::super) struct LookedInto {
+    /// As the row is named that tells of it.
+    pub(in super::super) source: String,
+    pub(in super::super) snapshot: Snapshot,
+    pub(in super::super) entry: Entry,
+    pub(in super::super) claim: Claim,
+    /// `None` where it could not be read.
+    pub(in super::super) file: Option<BackupFile>,
+}
+
 /// What a repository has of a body of data. `words` are the names under which a dump is known as of this data, where
 /// it does not say so itself.
 #[must_use]
 pub fn look(repository: &dyn Repository, words: &[String], seen: &Evidence, limits: &Limits) -> Looked {
+    look_noting(repository, words, seen, limits, &RefCell::default())
+}
+
+/// As `look`, and notes what it looks into.
+pub(in super::super) fn look_noting(
+    repository: &dyn Repository,
+    words: &[String],
+    seen: &Evidence,
+    limits: &Limits,
+    noted: &RefCell<Vec<LookedInto>>,
+) -> Looked {
     let place = format!("{}{}", repository.asker().at(), without_secrets(repository.place()));
     let unknown = |why: String| {
         let row = Backup::unknown(repository.tool(), place.clone(), why);
@@ -135,8 +159,9 @@ pub fn look(repository: &dyn Repository, words: &[String], seen: &Evidence, limi
             // What was copied of a server is of the time of the copy; a dump is of its own.
             let modified = entry.modified.filter(|_| !entry.is_folder).unwrap_or(snapshot.began);
             let snapshot = snapshot.clone();
+            let source = shown(&snapshot, &entry.path);
             candidates.push(Candidate {
-                shown: shown(&snapshot, &entry.path),
+                shown: source.clone(),
                 path,
                 tool: Some(repository.tool()),
                 modified: modified.min(snapshot.began),
@@ -146,10 +171,18 @@ pub fn look(repository: &dyn Repository, words: &[String], seen: &Evidence, limi
                 scheduled: None,
                 claim: Box::new(|path| claim(path, words, &limits.live)),
                 check: Box::new(move || {
-                    match hopeless(repository, &snapshot, &entry, control.as_ref(), limits) {
+                    let found = match hopeless(repository, &snapshot, &entry, control.as_ref(), limits) {
                         Some(found) => Ok(found),
                         None => check(repository, &snapshot, &entry, limits),
-                    }
+                    };
+                    noted.borrow_mut().push(LookedInto {
+                        source: source.clone(),
+                        snapshot: snapshot.clone(),
+                        entry: entry.clone(),
+                        claim: claim(Path::new(&entry.path), words, &limits.live),
+                        file: found.as_ref().ok().cloned(),
+                    });
+                    found
                 }),
             });
         }
@@ -283,10 +316,18 @@ fn of_databases(entries: Vec<Entry>, seen: &Evidence) -> Vec<(Entry, Option<Entr
         .iter()
         .filter_map(|entry| Some((entry.path.strip_suffix("/global/pg_control")?.to_owned(), entry.clone())))
         .collect();
+    let sizes: HashMap<String, u64> = roots
+        .iter()
+        .map(|(root, _)| {
+            let below = entries.iter().filter(|entry| is_within(entry.path.trim_start_matches('/'), root));
+            (root.clone(), below.map(|entry| entry.size).sum())
+        })
+        .collect();
     let mut chosen: Vec<(Entry, Option<Entry>)> = Vec::new();
     for mut entry in entries {
         if let Some(engine) = engine_of(&entry) {
             entry.engine = engine;
+            entry.size = sizes.get(entry.path.trim_start_matches('/')).copied().unwrap_or_default();
             let control = controls.get(&entry.path).cloned();
             chosen.push((entry, control));
         } else if is_dump(&entry) {
