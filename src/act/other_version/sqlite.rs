@@ -14,11 +14,11 @@ use crate::{
     },
     docker::{
         archive::Place,
-        scratch::{run_token, sweep_run},
+        scratch::{self, run_token, sweep_run},
     },
     engines::recipe::offline_check,
     model::{
-        container::{is_within, label},
+        container::is_within,
         manifest::{Artifact, ArtifactKind, Item},
     },
     store::transient::Transient,
@@ -89,15 +89,14 @@ async fn look(
     let mut is_read = true;
     for path in paths {
         request.progress.stage(&format!("checking {path}"), None);
-        let labels = json!({label::HELPER: run_token()});
-        let mut body = body(&new.recipe, &new.secrets, mounts.to_vec(), labels);
+        let mut body = body(&new.recipe, &new.secrets, mounts.to_vec(), json!({}));
         body.insert("Entrypoint".to_owned(), json!(["sh", "-c", script]));
         body.insert("Cmd".to_owned(), json!([]));
         body.insert("Healthcheck".to_owned(), json!({"Test": ["NONE"]}));
         let mut environment = body.get("Env").and_then(Value::as_array).cloned().unwrap_or_default();
         environment.push(json!(format!("DBSAFE_PATH={path}")));
         body.insert("Env".to_owned(), Value::Array(environment));
-        let container = request.engine.create_container_raw(None, &Value::Object(body)).await?;
+        let container = scratch::create(request.engine, Value::Object(body)).await?;
         fill(request, &container, layers).await?;
         let place = Place::new(request.engine, &container, "/");
         // A checker would make an empty one, and find it sound.
