@@ -170,7 +170,7 @@ fn both_stores_pass_the_suite_of_every_remote() {
         .unwrap();
     let said = String::from_utf8_lossy(&ran.stdout);
     assert!(
-        ran.status.success() && said.contains("4 passed"),
+        ran.status.success() && said.contains("5 passed"),
         "{said}{}",
         String::from_utf8_lossy(&ran.stderr)
     );

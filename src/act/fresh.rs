@@ -22,7 +22,7 @@ use crate::{
         container::{is_within, label},
         manifest::{ContainerRecipe, Fingerprint},
     },
-    store::Secrets,
+    store::{Secrets, StoredFile},
 };
 
 /// What images run at the first start only: it would be in the way of a dump.
@@ -156,7 +156,7 @@ impl Like<'_> {
         environment.push(json!(format!("DBSAFE_PATH=/{FILE}")));
         body.insert("Env".to_owned(), Value::Array(environment));
         let container = self.engine.create_container_raw(None, &Value::Object(body)).await?;
-        content::put(&Place::new(self.engine, &container, "/"), file, FILE).await?;
+        content::put(&Place::new(self.engine, &container, "/"), &StoredFile::plain(file), FILE).await?;
         let said = verify::run_to_the_end(self.engine, &container).await;
         let _ = self.engine.discard_container(&container).await;
         Ok(said?.unwrap_or_else(|| "it took too long".to_owned()))
@@ -213,7 +213,7 @@ impl Fresh {
 
     async fn put(&self, file: &Path) -> Result<(), SnapshotError> {
         let place = Place::new(&self.engine, &self.server.container, "/");
-        Ok(content::put(&place, file, FILE).await?)
+        Ok(content::put(&place, &StoredFile::plain(file), FILE).await?)
     }
 
     /// Loads a dump. An error is the server's own word on it, with its meaning where that is known.

@@ -5,8 +5,7 @@ use std::fs;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::seal::Recipients;
-use crate::store::{Store, StoreError, Stored, write_whole};
+use crate::store::{Store, StoreError, Stored, seal::Recipients, write_whole};
 
 const COPIES: &str = "copies.json";
 /// The recipients that were used before, by their tags.
