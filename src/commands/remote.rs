@@ -44,7 +44,7 @@ pub struct RemoteArgs {
     /// At the remote, off this host; with =URL another one than that of the settings
     #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub remote: Option<String>,
-    /// The age identity that opens encrypted copies
+    /// The age identity that opens what is encrypted
     #[arg(long, value_name = "FILE")]
     pub identity: Option<PathBuf>,
 }
@@ -290,7 +290,7 @@ pub(super) fn warn_of_key(
         ));
         return;
     }
-    if !store.first_use_of(recipients) {
+    if !store.first_use_of(recipients, what) {
         return;
     }
     app.ui.note(&format!(
