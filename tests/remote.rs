@@ -169,7 +169,7 @@ fn expect_suite_passes(remotes: &str, environment: Vec<(&'static str, String)>) 
         .unwrap();
     let said = String::from_utf8_lossy(&ran.stdout);
     assert!(
-        ran.status.success() && said.contains("4 passed"),
+        ran.status.success() && said.contains("5 passed"),
         "{said}{}",
         String::from_utf8_lossy(&ran.stderr)
     );

@@ -1,26 +1,23 @@
 //! A file's content, decompressed on the way, and put into a container.
 
-use std::{
-    fs::File,
-    io::{self, BufRead as _, BufReader, Read},
-    path::Path,
-};
+use std::io::{self, BufRead as _, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
 use super::copy::{self, CopyError};
-use crate::docker::archive::Place;
+use crate::{docker::archive::Place, store::StoredFile};
 
 const BUFFER: usize = 1 << 18;
 
-/// Opens a file; what is in gzip or zstd is decompressed.
-fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
-    let mut file = BufReader::with_capacity(BUFFER, File::open(path)?);
-    let head = file.fill_buf()?;
+/// Opens a file; what is in gzip or zstd is decompressed, and what is encrypted decrypted before that.
+fn open(file: &StoredFile) -> Result<Box<dyn Read + Send>, CopyError> {
+    let unreadable = |cause| CopyError::Read { path: file.path().to_owned(), cause };
+    let mut file = BufReader::with_capacity(BUFFER, file.open()?);
+    let head = file.fill_buf().map_err(unreadable)?;
     if head.starts_with(&[0x1f, 0x8b]) {
         Ok(Box::new(MultiGzDecoder::new(file)))
     } else if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        Ok(Box::new(zstd::Decoder::with_buffer(file)?))
+        Ok(Box::new(zstd::Decoder::with_buffer(file).map_err(unreadable)?))
     } else {
         Ok(Box::new(file))
     }
@@ -31,14 +28,13 @@ fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
 ///
 /// # Errors
 /// Where the file is not readable or damaged, or the engine refuses.
-pub(super) async fn put(place: &Place, path: &Path, name: &str) -> Result<(), CopyError> {
-    let shown = path.to_owned();
-    let unreadable = move |cause| CopyError::Read { path: shown, cause };
-    let own = path.to_owned();
+pub(super) async fn put(place: &Place, file: &StoredFile, name: &str) -> Result<(), CopyError> {
+    let own = file.clone();
     let measured = tokio::task::spawn_blocking(move || {
-        let size = io::copy(&mut open(&own)?, &mut io::sink())?;
-        io::Result::Ok((size, open(&own)?))
+        let unreadable = |cause| CopyError::Read { path: own.path().to_owned(), cause };
+        let size = io::copy(&mut open(&own)?, &mut io::sink()).map_err(unreadable)?;
+        Ok::<_, CopyError>((size, open(&own)?))
     });
-    let (size, content) = measured.await.map_err(|_panicked| CopyError::GivenUp)?.map_err(unreadable)?;
+    let (size, content) = measured.await.map_err(|_panicked| CopyError::GivenUp)??;
     copy::put(place, content, copy::Entry { name, size, owner: (0, 0), mode: 0o644 }).await
 }

@@ -1,9 +1,8 @@
 //! Copies files out of the engine into an artifact, and back. Streams; memory stays flat.
 
 use std::{
-    fs::File,
     io::{self, Read as _, Write as _},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -20,7 +19,7 @@ use crate::{
         error::EngineError,
         tar_stream::{Census, TarFault, TarScan},
     },
-    store::{ArtifactWriter, StoreError, Written},
+    store::{ArtifactWriter, StoreError, StoredFile, Written},
 };
 
 /// Batches between the engine and the disk: enough for both to work at once.
@@ -128,7 +127,7 @@ fn drain(
 /// Where the file is damaged or hostile, the folder is not there, or the engine refuses.
 pub async fn upload(
     place: &Place,
-    file: &Path,
+    file: &StoredFile,
     root: Option<&str>,
     forbidden: &[String],
     progress: &Arc<dyn Progress>,
@@ -141,9 +140,9 @@ pub async fn upload(
         (!rest.is_empty()).then(|| rest.to_owned())
     };
     let scan = TarScan::guarding(root).but_not_in(forbidden.iter().filter_map(below).collect());
-    let (path, meter) = (file.to_owned(), Arc::clone(progress));
+    let (file, meter) = (file.clone(), Arc::clone(progress));
     let source = tokio::task::spawn_blocking(move || {
-        let read = pump(&path, scan, &sender, meter.as_ref());
+        let read = pump(&file, scan, &sender, meter.as_ref());
         if read.is_err() {
             // Ends the request without an end of the stream, so that the engine takes it for broken.
             let _ = sender.blocking_send(Err(io::Error::other("the archive is refused")));
@@ -164,16 +163,16 @@ pub async fn upload(
 }
 
 fn pump(
-    path: &Path,
+    file: &StoredFile,
     mut scan: TarScan,
     sender: &mpsc::Sender<io::Result<Bytes>>,
     progress: &dyn Progress,
 ) -> Result<Census, CopyError> {
-    let unreadable = |cause| CopyError::Read { path: path.to_owned(), cause };
-    let mut decoder = decoder(path).map_err(unreadable)?;
+    let unreadable = unreadable(file);
+    let mut decoder = decoder(file)?;
     loop {
         let mut chunk = vec![0; CHUNK_BYTES];
-        let count = read_full(&mut decoder, &mut chunk).map_err(unreadable)?;
+        let count = read_full(&mut decoder, &mut chunk).map_err(&unreadable)?;
         if count == 0 {
             break;
         }
@@ -191,12 +190,12 @@ fn pump(
 ///
 /// # Errors
 /// Where it is damaged or would leave its place.
-pub fn inspect_archive(path: &Path, root: Option<&str>) -> Result<Census, CopyError> {
-    let unreadable = |cause| CopyError::Read { path: path.to_owned(), cause };
-    let mut decoder = decoder(path).map_err(unreadable)?;
+pub fn inspect_archive(file: &StoredFile, root: Option<&str>) -> Result<Census, CopyError> {
+    let unreadable = unreadable(file);
+    let mut decoder = decoder(file)?;
     let (mut scan, mut chunk) = (TarScan::guarding(root), vec![0; CHUNK_BYTES]);
     loop {
-        let count = decoder.read(&mut chunk).map_err(unreadable)?;
+        let count = decoder.read(&mut chunk).map_err(&unreadable)?;
         if count == 0 {
             break;
         }
@@ -205,10 +204,17 @@ pub fn inspect_archive(path: &Path, root: Option<&str>) -> Result<Census, CopyEr
     Ok(scan.finish()?)
 }
 
-fn decoder(path: &Path) -> io::Result<zstd::Decoder<'static, io::BufReader<File>>> {
-    let mut decoder = zstd::Decoder::new(File::open(path)?)?;
-    decoder.window_log_max(WINDOW_LOG)?;
+type Decoder = zstd::Decoder<'static, io::BufReader<Box<dyn io::Read + Send>>>;
+
+fn decoder(file: &StoredFile) -> Result<Decoder, CopyError> {
+    let mut decoder = zstd::Decoder::new(file.open()?).map_err(unreadable(file))?;
+    decoder.window_log_max(WINDOW_LOG).map_err(unreadable(file))?;
     Ok(decoder)
+}
+
+fn unreadable(file: &StoredFile) -> impl Fn(io::Error) -> CopyError {
+    let path = file.path().to_owned();
+    move |cause| CopyError::Read { path: path.clone(), cause }
 }
 
 fn read_full(reader: &mut impl io::Read, buffer: &mut [u8]) -> io::Result<usize> {
@@ -228,10 +234,13 @@ fn read_full(reader: &mut impl io::Read, buffer: &mut [u8]) -> io::Result<usize>
 ///
 /// # Errors
 /// Where the file is not readable, the folder is not there, or the engine refuses.
-pub async fn put_file(place: &Place, file: &Path, name: &str, owner: (u64, u64)) -> Result<(), CopyError> {
-    let unreadable = |cause| CopyError::Read { path: file.to_owned(), cause };
-    let source = File::open(file).map_err(unreadable)?;
-    let size = source.metadata().map_err(unreadable)?.len();
+pub async fn put_file(
+    place: &Place,
+    file: &StoredFile,
+    name: &str,
+    owner: (u64, u64),
+) -> Result<(), CopyError> {
+    let (source, size) = (file.open()?, file.content_bytes()?);
     put(place, source, Entry { name, size, owner, mode: 0o600 }).await
 }
 

@@ -28,7 +28,7 @@ use crate::{
         evidence::Evidence,
         manifest::{Fingerprint, VerificationResult},
     },
-    store::Secrets,
+    store::{Secrets, StoredFile},
 };
 
 /// Files that are read in search of the newest dump of each database; more are no set of backups of one server.
@@ -182,7 +182,7 @@ async fn one(
         });
     }
     if format == Format::Rdb {
-        return Ok(match like.start_on(&dump.path).await? {
+        return Ok(match like.start_on(&StoredFile::plain(&dump.path)).await? {
             Ok(fresh) => {
                 let after = fresh.fingerprint().await;
                 fresh.remove().await;

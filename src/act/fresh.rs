@@ -22,7 +22,7 @@ use crate::{
         container::is_within,
         manifest::{ContainerRecipe, Fingerprint},
     },
-    store::Secrets,
+    store::{Secrets, StoredFile},
 };
 
 /// What images run at the first start only: it would be in the way of a dump.
@@ -118,7 +118,7 @@ impl Like<'_> {
     ///
     /// # Errors
     /// Where the engine does not answer. That the server does not come up is an answer.
-    pub(super) async fn start_on(&self, file: &Path) -> Result<Result<Fresh, NoServer>, SnapshotError> {
+    pub(super) async fn start_on(&self, file: &StoredFile) -> Result<Result<Fresh, NoServer>, SnapshotError> {
         let Some(how) = engine_recipe(self.kind) else {
             return Ok(Err("there is no way to load a dump of this kind".to_owned()));
         };
@@ -152,7 +152,7 @@ impl Like<'_> {
         environment.push(json!(format!("DBSAFE_PATH=/{FILE}")));
         body.insert("Env".to_owned(), Value::Array(environment));
         let container = scratch::create(self.engine, Value::Object(body)).await?;
-        content::put(&Place::new(self.engine, &container, "/"), file, FILE).await?;
+        content::put(&Place::new(self.engine, &container, "/"), &StoredFile::plain(file), FILE).await?;
         let said = verify::run_to_the_end(self.engine, &container).await;
         let _ = self.engine.discard_container(&container).await;
         Ok(said?.unwrap_or_else(|| "it took too long".to_owned()))
@@ -207,7 +207,7 @@ impl Fresh {
         Some("its set-up did not end in time".to_owned())
     }
 
-    async fn put(&self, file: &Path) -> Result<(), SnapshotError> {
+    async fn put(&self, file: &StoredFile) -> Result<(), SnapshotError> {
         let place = Place::new(&self.engine, &self.server.container, "/");
         Ok(content::put(&place, file, FILE).await?)
     }
@@ -222,7 +222,7 @@ impl Fresh {
         database: &str,
         file: &Path,
     ) -> Result<Result<(), String>, SnapshotError> {
-        self.put(file).await?;
+        self.put(&StoredFile::plain(file)).await?;
         let path = format!("/{FILE}");
         let more = [("DBSAFE_FILE", path.as_str()), ("DBSAFE_DATABASE", database)];
         let loaded = dump::ask(&self.engine, &self.server, form.script(), &more).await;

@@ -1,7 +1,7 @@
 //! Moves a service's data into named volumes: saved and proved, copied, and served from there before the old place is
 //! let go. Whatever fails, the old container runs again as it was.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -28,7 +28,7 @@ use crate::{
         manifest::{Artifact, ArtifactKind, EngineHost, VerificationMethod},
         plan::{Ending, Fate, Plan, PlannedContainer, PlannedMount},
     },
-    store::{Outcome, Store, Stored},
+    store::{Outcome, Store, Stored, StoredFile},
 };
 
 /// Which compose made something, on the thing.
@@ -228,7 +228,7 @@ async fn make(
         SnapshotError::Refused(format!("the snapshot has no copy of {}", volume.of.destination))
     })?;
     request.progress.stage(&format!("copying into {name}"), Some(artifact.content_bytes));
-    let file = stored.folder.join(&artifact.file);
+    let file = stored.file(artifact);
     match &artifact.parent {
         None => verify::fill_volume(engine, name, &file, artifact, &request.progress).await?,
         Some(_) => fill_from_folder(engine, name, &file, artifact, &request.progress).await?,
@@ -260,10 +260,10 @@ fn artifact_of<'a>(stored: &'a Stored, of: &Move) -> Option<&'a Artifact> {
 }
 
 /// Reads the new volume: everything that the copy has must be in it.
-async fn read_back(place: &Place, file: &Path, artifact: &Artifact) -> Result<(), SnapshotError> {
+async fn read_back(place: &Place, file: &StoredFile, artifact: &Artifact) -> Result<(), SnapshotError> {
     use futures_util::StreamExt as _;
-    let (path, root) = (file.to_owned(), artifact.root.clone());
-    let reading = tokio::task::spawn_blocking(move || copy::inspect_archive(&path, root.as_deref()));
+    let (file, root) = (file.clone(), artifact.root.clone());
+    let reading = tokio::task::spawn_blocking(move || copy::inspect_archive(&file, root.as_deref()));
     let wanted =
         reading.await.map_err(|_panicked| SnapshotError::Refused("reading it failed".to_owned()))??;
     let mut body = place.stream("").await?.ok_or_else(|| copy::CopyError::Absent("/".to_owned()))?;
@@ -294,7 +294,7 @@ async fn add_from_memory(place: &Place, stored: &Stored, of: &Move) -> Result<()
         }
         let place = Place::new(&place.engine, &place.container, &format!("{}{below}", place.base));
         let owner = place.owner("").await?.unwrap_or((0, 0));
-        copy::put_file(&place, &stored.folder.join(&artifact.file), name, owner).await?;
+        copy::put_file(&place, &stored.file(artifact), name, owner).await?;
     }
     Ok(())
 }
@@ -333,7 +333,7 @@ async fn compare(request: &Request<'_>, stored: &Stored) -> Result<String, Snaps
     let secrets = stored.secrets()?;
     let subject = verify::Subject {
         engine: request.engine,
-        folder: &stored.folder,
+        files: &stored.files(),
         manifest: &stored.manifest,
         secrets: &secrets,
         progress: &request.progress,

@@ -295,7 +295,7 @@ async fn load(
     server: &Server,
     fresh: &Fresh,
 ) -> Result<String, SnapshotError> {
-    let (engine, folder, progress) = (request.engine, &request.stored.folder, &request.progress);
+    let (engine, files, progress) = (request.engine, request.stored.files(), &request.progress);
     let told = dump::databases(engine, server, source.how.version).await?.join(" ");
     let kind = match source.kind {
         // Both answer to the same client.
@@ -322,7 +322,7 @@ async fn load(
     });
     for (artifact, script, database) in globals.into_iter().chain(dumps) {
         progress.stage(&format!("loading {}", artifact.file), None);
-        content::put(&place, &folder.join(&artifact.file), FILE).await?;
+        content::put(&place, &files.of(artifact), FILE).await?;
         let more = [("DBSAFE_FILE", file.as_str()), ("DBSAFE_DATABASE", database)];
         dump::ask(engine, server, script, &more).await.map_err(|error| match error {
             SnapshotError::Dump(complaint) => SnapshotError::NotProved(explained(&complaint)),

@@ -211,15 +211,12 @@ async fn copy_in(request: &Request<'_>, before: Option<&Stored>) -> Result<Store
     let secrets = Secrets::from([(own.id.clone(), secret)]);
     let networks = recipe::of_networks(engine, std::slice::from_ref(&own)).await?;
     let mut items = vec![item(request, &container, artifact)];
-    for item in before.iter().flat_map(|before| &before.manifest.items) {
-        if item.target.id != container.id || item.location != Location::WritableLayer {
-            continue;
+    if let Some(before) = before {
+        let layer = |item: &&Item| item.target.id == container.id && item.location == Location::WritableLayer;
+        for item in before.manifest.items.iter().filter(layer) {
+            item.artifacts.iter().try_for_each(|artifact| writer.adopt(before, artifact))?;
+            items.push(item.clone());
         }
-        for artifact in &item.artifacts {
-            let from = before.map(|before| before.folder.join(&artifact.file)).unwrap_or_default();
-            writer.adopt(&from, &artifact.file)?;
-        }
-        items.push(item.clone());
     }
     let mut manifest = Manifest {
         format_version: FORMAT_VERSION,
@@ -235,10 +232,11 @@ async fn copy_in(request: &Request<'_>, before: Option<&Stored>) -> Result<Store
         networks,
         verification: Verification::none(),
         kept_until: None,
+        recipients: Vec::new(),
     };
     let subject = verify::Subject {
         engine,
-        folder: writer.folder(),
+        files: &writer.files(),
         manifest: &manifest,
         secrets: &secrets,
         progress: &request.progress,
@@ -286,7 +284,7 @@ async fn compare(request: &Request<'_>, made: &Stored) -> Result<(), SnapshotErr
     let secrets = made.secrets()?;
     let subject = verify::Subject {
         engine: request.engine,
-        folder: &made.folder,
+        files: &made.files(),
         manifest: &made.manifest,
         secrets: &secrets,
         progress: &request.progress,

@@ -24,7 +24,7 @@ use crate::{
         container::Labels,
         manifest::{Artifact, ArtifactKind, ContainerRecipe, Item},
     },
-    store::{Stored, fault_of},
+    store::{Stored, StoredFile, fault_of},
 };
 
 /// Says on what was restored, out of which snapshot it is.
@@ -68,7 +68,7 @@ pub async fn into_volume(
     progress.stage(&format!("restoring into {volume}"), Some(copy.artifact.content_bytes));
     let labels = Labels::from([(RESTORED_FROM.to_owned(), stored.manifest.id.clone())]);
     engine.create_volume(volume, "local", &Labels::new(), &labels).await?;
-    let file = stored.folder.join(&copy.artifact.file);
+    let file = stored.file(copy.artifact);
     let filled = match &copy.artifact.parent {
         None => fill_volume(engine, volume, &file, copy.artifact, progress).await,
         Some(_) => fill_from_folder(engine, volume, &file, copy.artifact, progress).await,
@@ -86,7 +86,7 @@ pub async fn into_volume(
 pub(super) async fn fill_from_folder(
     engine: &Engine,
     volume: &str,
-    file: &std::path::Path,
+    file: &StoredFile,
     artifact: &Artifact,
     progress: &Arc<dyn Progress>,
 ) -> Result<(), SnapshotError> {
@@ -177,7 +177,7 @@ async fn make_container(
     let id = engine.create_container_raw(Some(name), &body).await?;
     made.0 = Some(id.clone());
     progress.stage(&format!("restoring into {name}"), None);
-    fill_layer(engine, &id, &stored.folder, &stored.manifest, &recipe.id, progress).await?;
+    fill_layer(engine, &id, &stored.files(), &stored.manifest, &recipe.id, progress).await?;
     engine.start(&id).await?;
     Ok(())
 }
@@ -187,6 +187,7 @@ pub(super) async fn check(
     artifact: &Artifact,
     progress: &Arc<dyn Progress>,
 ) -> Result<(), SnapshotError> {
+    stored.file(artifact).unlock()?;
     progress.stage("reading the snapshot", Some(artifact.bytes));
     let (path, artifact, meter) =
         (stored.folder.join(&artifact.file), artifact.clone(), Arc::clone(progress));
@@ -228,7 +229,7 @@ pub async fn into_database(
     progress.stage(&format!("loading {database} into {}", target.name), None);
     let name = format!("dbsafe-restore-{}", artifact.sha256.get(..16).unwrap_or("dump"));
     let place = Place::new(engine, &target.id, "/tmp");
-    copy::put_file(&place, &stored.folder.join(&artifact.file), &name, (0, 0)).await?;
+    copy::put_file(&place, &stored.file(artifact), &name, (0, 0)).await?;
     let server =
         Server { container: target.id.clone(), data: item.path.clone(), arguments: target.command.join(" ") };
     let path = format!("/tmp/{name}");

@@ -469,6 +469,7 @@ impl Draft {
             networks: self.networks.clone(),
             verification: self.verification.clone(),
             kept_until: request.kept_until,
+            recipients: Vec::new(),
         }
     }
 
@@ -477,7 +478,7 @@ impl Draft {
         let manifest = self.manifest(request);
         let subject = verify::Subject {
             engine: request.engine,
-            folder: self.writer.folder(),
+            files: &self.writer.files(),
             manifest: &manifest,
             secrets: &self.secrets,
             progress: &request.progress,

@@ -19,7 +19,7 @@ use crate::{
     },
     inspect::{self, Depth},
     model::{
-        manifest::{EngineHost, VerificationMethod, VerificationResult, VolumeRecipe},
+        manifest::{EngineHost, Manifest, VerificationMethod, VerificationResult, VolumeRecipe},
         plan::Plan,
     },
     store::{Outcome, Store, Stored},
@@ -68,7 +68,7 @@ pub async fn swap(request: &Request<'_>, keeper: Option<Keeper>) -> Result<Swapp
     if verification.result != VerificationResult::Proved {
         return Err(SnapshotError::NotProved(verification.detail));
     }
-    let plan = in_the_way(request).await?;
+    let plan = in_the_way(request.engine, &request.stored.manifest).await?;
     let made = async |_: Option<&Stored>| Ok(request.stored.clone());
     replace(&request.surroundings(), &plan, keeper, made, async |_: &Stored| Ok(())).await
 }
@@ -214,8 +214,10 @@ async fn take_back(with: &Surroundings<'_>, made: &Stored, before: &Stored) -> R
 }
 
 /// What has the names that the snapshot needs, as a plan of what goes.
-async fn in_the_way(request: &Request<'_>) -> Result<Plan, SnapshotError> {
-    let (engine, manifest) = (request.engine, &request.stored.manifest);
+///
+/// # Errors
+/// Where something else uses a volume of it, or the engine does not answer.
+pub async fn in_the_way(engine: &Engine, manifest: &Manifest) -> Result<Plan, SnapshotError> {
     let mut ours = Vec::new();
     for recipe in &manifest.containers {
         if let Some(found) = engine.container(&recipe.name).await? {

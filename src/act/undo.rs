@@ -99,6 +99,7 @@ struct Missing<'a> {
 
 async fn work(request: &Request<'_>, made: &Made) -> Result<Vec<String>, SnapshotError> {
     let manifest = &request.stored.manifest;
+    request.stored.unlock()?;
     let secrets = request.stored.secrets()?;
     let missing = look(request, &secrets).await?;
     check_files(request).await?;
@@ -118,7 +119,7 @@ async fn work(request: &Request<'_>, made: &Made) -> Result<Vec<String>, Snapsho
         let outlived = volume.options.contains_key("device");
         match copy.filter(|_| !outlived) {
             Some(copy) => {
-                let file = request.stored.folder.join(&copy.file);
+                let file = request.stored.file(copy);
                 fill_volume(request.engine, &volume.name, &file, copy, &request.progress).await?;
                 said.push(format!("volume {} is back with its data", volume.name));
             }
@@ -129,7 +130,7 @@ async fn work(request: &Request<'_>, made: &Made) -> Result<Vec<String>, Snapsho
     for (container, image) in &missing.containers {
         request.progress.stage(&format!("restoring {}", container.name), None);
         let id = create(request, container, secrets.get(&container.id), image, made).await?;
-        fill_layer(request.engine, &id, &request.stored.folder, manifest, &container.id, &request.progress)
+        fill_layer(request.engine, &id, &request.stored.files(), manifest, &container.id, &request.progress)
             .await?;
         if container.was_running {
             to_start.push((container, id));

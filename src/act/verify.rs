@@ -1,7 +1,7 @@
 //! Proves a snapshot: a server of the same image is started on a copy, without a network, and compared with
 //! the fingerprint; where there is no server to start, every artifact is read back.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -28,7 +28,7 @@ use crate::{
             VerificationMethod, VerificationResult,
         },
     },
-    store::{Secrets, Store, Stored, fault_of},
+    store::{Files, Secrets, Store, Stored, StoredFile, fault_of},
 };
 
 /// How long a server may take to come up: it may have a log to replay.
@@ -65,8 +65,7 @@ const HOST_PARTS: &[&str] = &[
 /// What is to be proved.
 pub(super) struct Subject<'a> {
     pub(super) engine: &'a Engine,
-    /// Where its artifacts are.
-    pub(super) folder: &'a Path,
+    pub(super) files: &'a Files,
     pub(super) manifest: &'a Manifest,
     pub(super) secrets: &'a Secrets,
     pub(super) progress: &'a Arc<dyn Progress>,
@@ -92,9 +91,16 @@ pub async fn verify_stored(
     progress: &Arc<dyn Progress>,
     now: Timestamp,
 ) -> Result<Verification, SnapshotError> {
-    let secrets = stored.secrets()?;
-    let (folder, manifest) = (&stored.folder, &stored.manifest);
-    let subject = Subject { engine, folder, manifest, secrets: &secrets, progress };
+    let secrets = match method {
+        // Nothing is started, and what lies there can be compared without the key.
+        VerificationMethod::Checksum => Secrets::new(),
+        VerificationMethod::Restore => {
+            stored.unlock()?;
+            stored.secrets()?
+        }
+    };
+    let (files, manifest) = (&stored.files(), &stored.manifest);
+    let subject = Subject { engine, files, manifest, secrets: &secrets, progress };
     let proved = prove(&subject, method, now).await;
     progress.end();
     sweep_run(engine, run_token()).await;
@@ -180,26 +186,26 @@ impl Subject<'_> {
         let bytes = self.artifacts().map(|artifact| artifact.bytes).sum();
         self.progress.stage("reading back", Some(bytes));
         let artifacts: Vec<Artifact> = self.artifacts().cloned().collect();
-        let (folder, progress) = (self.folder.to_owned(), Arc::clone(self.progress));
+        let (files, progress) = (self.files.clone(), Arc::clone(self.progress));
+        let closed = artifacts.iter().any(|artifact| files.of(artifact).unlock().is_err());
         // Two readers, so that the archives' insides cost no time beside the checksums.
-        let (sums, sums_folder) = (artifacts.clone(), folder.clone());
+        let (sums, sums_files) = (artifacts.clone(), files.clone());
         let sums = tokio::task::spawn_blocking(move || {
             sums.iter().find_map(|artifact| {
-                let path = sums_folder.join(&artifact.file);
-                let fault = fault_of(&path, artifact, &mut |bytes| progress.advance(bytes))?;
+                let fault =
+                    fault_of(sums_files.of(artifact).path(), artifact, &mut |bytes| progress.advance(bytes))?;
                 Some(Proof::Failed(format!("{}: {fault}", artifact.file)))
             })
         });
         let count = artifacts.len();
         let archives = tokio::task::spawn_blocking(move || {
-            let archives = artifacts.iter().filter(|artifact| artifact.kind.is_archive());
-            archives.into_iter().find_map(|artifact| {
-                let fault =
-                    match copy::inspect_archive(&folder.join(&artifact.file), artifact.root.as_deref()) {
-                        Ok(census) if census.entries == artifact.entries => return None,
-                        Ok(_) => "entries are missing".to_owned(),
-                        Err(error) => error.to_string(),
-                    };
+            let mut archives = artifacts.iter().filter(|artifact| artifact.kind.is_archive() && !closed);
+            archives.find_map(|artifact| {
+                let fault = match copy::inspect_archive(&files.of(artifact), artifact.root.as_deref()) {
+                    Ok(census) if census.entries == artifact.entries => return None,
+                    Ok(_) => "entries are missing".to_owned(),
+                    Err(error) => error.to_string(),
+                };
                 Some(Proof::Failed(format!("{}: {fault}", artifact.file)))
             })
         });
@@ -211,7 +217,8 @@ impl Subject<'_> {
             return Ok(fault);
         }
         let plural = if count == 1 { "" } else { "s" };
-        Ok(Proof::Read(format!("{count} file{plural} read back")))
+        let unopened = if closed { "; without their key they were not opened" } else { "" };
+        Ok(Proof::Read(format!("{count} file{plural} read back{unopened}")))
     }
 
     fn items(&self, recipe: &ContainerRecipe) -> Vec<(usize, &Item)> {
@@ -336,14 +343,8 @@ impl Scratch {
                     let name = format!("dbsafe-scratch-{}-{}", run_token(), volumes.len());
                     let labels = Labels::from([(label::HELPER.to_owned(), run_token().to_owned())]);
                     engine.create_volume(&name, "local", &Labels::new(), &labels).await?;
-                    fill_volume(
-                        engine,
-                        &name,
-                        &subject.folder.join(&artifact.file),
-                        artifact,
-                        subject.progress,
-                    )
-                    .await?;
+                    fill_volume(engine, &name, &subject.files.of(artifact), artifact, subject.progress)
+                        .await?;
                     volumes.push(name.clone());
                     name
                 }
@@ -368,7 +369,7 @@ impl Scratch {
         fill_layer(
             &self.engine,
             &self.container,
-            subject.folder,
+            subject.files,
             subject.manifest,
             &recipe.id,
             subject.progress,
@@ -592,7 +593,7 @@ pub(super) fn copy_of<'a>(manifest: &'a Manifest, volume: &str) -> Option<&'a Ar
 pub(super) async fn fill_volume(
     engine: &Engine,
     volume: &str,
-    file: &Path,
+    file: &StoredFile,
     artifact: &Artifact,
     progress: &Arc<dyn Progress>,
 ) -> Result<(), SnapshotError> {
@@ -615,7 +616,7 @@ pub(super) async fn fill_volume(
 pub(super) async fn fill_layer(
     engine: &Engine,
     container: &str,
-    folder: &Path,
+    files: &Files,
     manifest: &Manifest,
     from: &str,
     progress: &Arc<dyn Progress>,
@@ -627,7 +628,7 @@ pub(super) async fn fill_layer(
     for kind in order {
         for artifact in artifacts.iter().filter(|artifact| artifact.kind == kind) {
             let Some(parent) = &artifact.parent else { continue };
-            let (file, place) = (folder.join(&artifact.file), Place::new(engine, container, parent));
+            let (file, place) = (files.of(artifact), Place::new(engine, container, parent));
             match (kind, &artifact.root) {
                 (ArtifactKind::Rdb, Some(name)) => {
                     let owner = place.owner("").await?.unwrap_or((0, 0));

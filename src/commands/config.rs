@@ -117,6 +117,9 @@ fn lists(file: &SettingsFile, trusted: bool, rows: &mut Vec<[String; 3]>) {
         };
         row("backup", format!("{whose}: {source}"), rule.line);
     }
+    if let Some(at_rest) = &file.at_rest {
+        row("encrypted at rest", at_rest.value.to_string(), at_rest.line);
+    }
     if !trusted {
         return;
     }

@@ -6,7 +6,14 @@ use super::{
     doctor::Check,
     remote::{identities, off_host, open, recipients, same_disk},
 };
-use crate::{docker::environment::Environment, report::words, settings::place, store::Store};
+use crate::{
+    docker::environment::Environment,
+    model::plan::Plan,
+    report::words,
+    settings::{OffHost, Settings, place, working_directory},
+    store::{Store, StoreError, seal::SealError},
+    ui::clean,
+};
 
 /// A remote that takes longer is not in order.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -60,29 +67,65 @@ pub(super) async fn copies(environment: &Environment) -> Check {
     Check::ok(CHECK, format!("{url}: {}", words::count(listing.snapshots.len() as u64, "snapshot")))
 }
 
+/// What proves that somebody has the key.
+const PROOF: &str = "docker dbsafe snapshots verify latest --identity FILE   proves that you have the key; --remote, of a copy";
+
+const KEY: &str = "encryption";
+
 /// Whether the key at hand opens what is encrypted; nothing where nothing is.
 pub(super) fn key(environment: &Environment) -> Option<Check> {
-    const CHECK: &str = "encryption";
-    let off_host = off_host(environment).ok()?;
-    let remedy =
-        "docker dbsafe snapshots verify latest --remote --identity FILE   proves that you have the key";
-    let recipients = match recipients(&off_host) {
+    let here = working_directory().ok()?;
+    let settings = Settings::gather(environment, &here, &Plan::default()).ok()?;
+    let off_host = settings.off_host(environment);
+    let mend = "mend [encryption] recipients";
+    let at_rest = match settings.at_rest(environment) {
+        Ok(at_rest) => at_rest,
+        Err(failure) => {
+            return Some(Check::bad(KEY, failure.sentence, failure.hint.unwrap_or_else(|| mend.to_owned())));
+        }
+    };
+    if let Some(closed) = newest_that_is_closed(environment, &off_host) {
+        return Some(closed);
+    }
+    let what = if at_rest.is_some() { "snapshot" } else { "copy" };
+    let recipients = match recipients(&OffHost {
+        recipients: at_rest.unwrap_or(off_host.recipients),
+        ..OffHost::default()
+    }) {
         Ok(recipients) => recipients?,
-        Err(failure) => return Some(Check::bad(CHECK, failure.sentence, "mend [encryption] recipients")),
+        Err(failure) => return Some(Check::bad(KEY, failure.sentence, mend)),
     };
     let whom = recipients.shown().join(", ");
-    Some(match identities(None, &off_host) {
-        Err(failure) => Check::bad(CHECK, failure.sentence, remedy),
+    let key = OffHost { identity: off_host.identity, ..OffHost::default() };
+    Some(match identities(None, &key) {
+        Err(failure) => Check::bad(KEY, failure.sentence, PROOF),
         Ok(None) => Check::note(
-            CHECK,
-            format!("for {whom}; no key is here: if it is lost, every copy is lost"),
-            remedy,
+            KEY,
+            format!("for {whom}; no key is here: if it is lost, every {what} is lost"),
+            PROOF,
         ),
         Ok(Some(identities)) if identities.open_what_is_for(&recipients) => {
-            Check::ok(CHECK, format!("for {whom}; the identity here opens it: keep a copy of it elsewhere"))
+            Check::ok(KEY, format!("for {whom}; the identity here opens it: keep a copy of it elsewhere"))
         }
-        Ok(Some(_)) => {
-            Check::bad(CHECK, format!("the identity here does not open what is for {whom}"), remedy)
+        Ok(Some(_)) => Check::bad(KEY, format!("the identity here does not open what is for {whom}"), PROOF),
+    })
+}
+
+/// The newest snapshot that is encrypted on this disk, where the key at hand does not open it.
+fn newest_that_is_closed(environment: &Environment, off_host: &OffHost) -> Option<Check> {
+    // Only to look: where there is no store, none is made.
+    let home = place::home(environment).filter(|home| home.join("snapshots").is_dir())?;
+    let store = Store::open(&home).ok()?.opened_by(off_host.identity.clone());
+    let listed = store.list().ok()?.snapshots;
+    let newest = listed.into_iter().find(|stored| !stored.manifest.recipients.is_empty())?;
+    let error = newest.unlock().err()?;
+    Some(match &error {
+        StoreError::Sealed { cause: SealError::NoKey, .. } => {
+            let whom = newest.manifest.recipients.join(", ");
+            let detail =
+                format!("snapshots are for {whom}; no key is here: if it is lost, every snapshot is lost");
+            Check::note(KEY, clean(&detail), PROOF)
         }
+        error => Check::bad(KEY, clean(&error.to_string()), error.hint().unwrap_or(PROOF)),
     })
 }

@@ -34,7 +34,7 @@ use crate::{
     },
     report::{table, words::span},
     settings::{Held, Settings},
-    store::{self, Store, Stored, drills, transient},
+    store::{self, Store, StoreError, Stored, drills, transient},
     ui::{Paint, clean},
 };
 
@@ -256,7 +256,14 @@ impl Body<'_> {
         let method = VerificationMethod::Restore;
         let (engine, progress) = (&self.app.engine, save::progress());
         let proving = verify::verify_stored(engine, self.store, stored, method, &progress, self.app.now());
-        let verification = proving.await.map_err(|error| save::not_saved("nothing was drilled", &error))?;
+        let verification = match proving.await {
+            // Whoever has the key can tell; the others are drilled all the same.
+            Err(SnapshotError::Store(error @ StoreError::Sealed { .. })) => {
+                let outcome = Outcome { result: VerificationResult::Unverified, detail: error.to_string() };
+                return Ok(self.told(Some(source), made, began.elapsed(), outcome));
+            }
+            other => other.map_err(|error| save::not_saved("nothing was drilled", &error))?,
+        };
         let read_only = verification.how == VerificationMethod::Checksum;
         let outcome = match verification.result {
             VerificationResult::Proved if read_only => Outcome {

@@ -123,7 +123,7 @@ pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
         let watch = Watch::start(&app.engine).await;
         return case.hand_over(watch).await;
     }
-    let store = save::open_store(app)?;
+    let store = save::sealing(app, &save::open_store(app)?, &settings)?;
     let taken = save::save(app, parsed, &case.plan, &case.evidence, &store).await?;
     case.snapshots.push(taken.stored.manifest.id.clone());
     case.journal(Event::Snapshot, &taken.stored.manifest.id);
@@ -582,6 +582,9 @@ impl Case<'_> {
             return Ok(Decision::End(exit));
         }
         self.explain_block();
+        if self.can_save() {
+            save::warn_of_undo(self.app, settings);
+        }
         if !ui.interactive || !self.plan.undetermined.is_empty() {
             ui.say(&text::choices(&self.ways_on(), &ui));
             ui.say(&format!("{} nothing was touched", ui.paint(Paint::Danger, "blocked:")));

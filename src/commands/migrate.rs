@@ -39,6 +39,7 @@ use crate::{
         diff, text,
         words::{quoted, short},
     },
+    settings::Settings,
     ui::{Paint, clean},
 };
 
@@ -121,7 +122,8 @@ pub async fn run(app: &App, arguments: &MigrateArgs, out: &mut dyn Write) -> Res
             return Ok(Exit::Declined);
         }
     }
-    let store = open_store(app)?;
+    let settings = Settings::load_for(app, &migrate::plan(&container, &volumes))?;
+    let store = save::sealing(app, &open_store(app)?, &settings)?;
     let engine = app.engine_ref().await;
     let words = ["dbsafe", "migrate", &arguments.service].map(str::to_owned);
     let request = migrate::Request {

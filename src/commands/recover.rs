@@ -39,7 +39,7 @@ use crate::{
         text,
         words::{ago, count, quoted, short},
     },
-    settings::place,
+    settings::{Settings, place},
     store::{Store, journal},
     ui::{Paint, Ui, clean},
 };
@@ -511,7 +511,7 @@ async fn attach(
         line(out, &format!("  and {shown} itself stays as it is"))?;
         return Ok(Exit::Done);
     }
-    let store = open_store(app)?;
+    let store = save::sealing(app, &open_store(app)?, &Settings::load_for(app, &plan)?)?;
     let engine = app.engine_ref().await;
     let words = ["dbsafe", "recover", &volume.name, "--to", to].map(str::to_owned);
     let request = recover::Request {

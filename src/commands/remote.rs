@@ -21,16 +21,16 @@ use crate::{
     exit::Exit,
     report::{
         table,
-        words::{ago, size},
+        words::{self, ago, size},
     },
     settings::{OffHost, Settings},
     store::{
         Store, StoreError, Stored,
         remote::{
             Address, Attempt, Pushed, Remote, RemoteError, RemoteListing, RemoteSnapshot, Surroundings,
-            seal::{Identities, Recipients},
         },
         retention::Candidate,
+        seal::{Identities, Recipients},
     },
     ui::clean,
 };
@@ -44,7 +44,7 @@ pub struct RemoteArgs {
     /// At the remote, off this host; with =URL another one than that of the settings
     #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub remote: Option<String>,
-    /// The age identity that opens encrypted copies
+    /// The age identity that opens what is encrypted
     #[arg(long, value_name = "FILE")]
     pub identity: Option<PathBuf>,
 }
@@ -89,13 +89,13 @@ pub(super) fn recipients(off_host: &OffHost) -> Result<Option<Recipients>, Failu
     if off_host.recipients.is_empty() {
         return Ok(None);
     }
-    Recipients::parse(&off_host.recipients).map(Some).map_err(|error| failed(&error))
+    Recipients::parse(&off_host.recipients).map(Some).map_err(|error| failed(&error.into()))
 }
 
 /// The key at hand: named, else that of the environment or the settings.
 pub(super) fn identities(named: Option<&Path>, off_host: &OffHost) -> Result<Option<Identities>, Failure> {
     let path = named.or(off_host.identity.as_deref());
-    path.map(Identities::load).transpose().map_err(|error| failed(&error))
+    path.map(Identities::load).transpose().map_err(|error| failed(&error.into()))
 }
 
 /// A remote's failure, in its words.
@@ -135,19 +135,17 @@ pub(super) async fn push(
         chosen.reverse();
     }
     let recipients = recipients(&off_host)?;
-    warn_of_key(
-        app,
-        store,
-        recipients.as_ref(),
-        identities(arguments.identity.as_deref(), &off_host)?.as_ref(),
-    );
+    let identities = identities(arguments.identity.as_deref(), &off_host)?;
+    warn_of_key(app, store, "copies", recipients.as_ref(), identities.as_ref());
+    note_others(app, &chosen, recipients.as_ref());
     if let Some(sentence) = same_disk(&remote, store.home()) {
         app.ui.note(&sentence);
     }
     let progress = save::progress();
     for stored in &chosen {
         let pushed = push_one(app, store, stored, &remote, recipients.as_ref(), &progress).await?;
-        write(out, &format!("{}  {}\n", stored.manifest.id, told(pushed, &remote, recipients.is_some())))?;
+        let encrypted = is_sealed(stored, recipients.as_ref());
+        write(out, &format!("{}  {}\n", stored.manifest.id, told(pushed, &remote, encrypted)))?;
     }
     Ok(Exit::Done)
 }
@@ -181,7 +179,7 @@ async fn push_one(
     };
     progress.end();
     let failure = pushed.as_ref().err().map(ToString::to_string);
-    note(app, store, stored, remote, recipients.is_some(), failure)?;
+    note(app, store, stored, remote, is_sealed(stored, recipients), failure)?;
     pushed.map_err(|error| {
         let failure = failed(&error);
         match (&failure.hint, app.cancellation.is_cancelled()) {
@@ -190,6 +188,28 @@ async fn push_one(
             (Some(_), false) => failure,
         }
     })
+}
+
+/// Whether the copy of a snapshot is encrypted: those on this disk stay what they are.
+fn is_sealed(stored: &Stored, recipients: Option<&Recipients>) -> bool {
+    recipients.is_some() || !stored.manifest.recipients.is_empty()
+}
+
+/// Says which of these are encrypted on this disk for others than the settings name now: nobody here can change that.
+fn note_others(app: &App, chosen: &[Stored], recipients: Option<&Recipients>) {
+    let named = recipients.map(Recipients::shown).unwrap_or_default();
+    let others = chosen.iter().map(|stored| &stored.manifest.recipients);
+    let mut others: Vec<String> =
+        others.filter(|own| !own.is_empty() && *own != named).map(|own| clean(&own.join(", "))).collect();
+    let count = others.len() as u64;
+    others.dedup();
+    if count > 0 {
+        app.ui.note(&format!(
+            "{} encrypted on this disk for {}: copied as is, and not for the recipients of the settings",
+            words::count(count, "snapshot"),
+            others.join("; ")
+        ));
+    }
 }
 
 /// Notes beside a snapshot what a push came to.
@@ -219,12 +239,18 @@ pub(super) async fn after_snapshot(app: &App, store: &Store, stored: &Stored, he
             return Ok(None);
         }
         let recipients = recipients(&off_host)?;
-        warn_of_key(app, store, recipients.as_ref(), identities(None, &off_host)?.as_ref());
+        let identities = identities(None, &off_host)?;
+        warn_of_key(app, store, "copies", recipients.as_ref(), identities.as_ref());
+        note_others(app, std::slice::from_ref(stored), recipients.as_ref());
         let remote = match open(&app.environment, None, &off_host) {
             Ok(remote) => remote,
             Err(failure) => {
                 let url = off_host.url.clone().unwrap_or_default();
-                let attempt = Attempt { remote: &url, encrypted: recipients.is_some(), same_disk: false };
+                let attempt = Attempt {
+                    remote: &url,
+                    encrypted: is_sealed(stored, recipients.as_ref()),
+                    same_disk: false,
+                };
                 // Seen in the listing, too; what cannot be noted is said below anyway.
                 let _ = store.record_push(stored, attempt, app.now(), Some(failure.sentence.clone()));
                 return Err(failure);
@@ -233,7 +259,7 @@ pub(super) async fn after_snapshot(app: &App, store: &Store, stored: &Stored, he
         // A wish to stop ends the copy, and not what was done before it.
         let _ours = app.cancellation.hand_over();
         let pushed = push_one(app, store, stored, &remote, recipients.as_ref(), &save::progress()).await?;
-        Ok(Some(told(pushed, &remote, recipients.is_some())))
+        Ok(Some(told(pushed, &remote, is_sealed(stored, recipients.as_ref()))))
     };
     match pushed.await {
         Ok(None) => {}
@@ -246,28 +272,35 @@ pub(super) async fn after_snapshot(app: &App, store: &Store, stored: &Stored, he
 }
 
 /// Says that a lost key is a lost backup: once for each set of recipients, and always where no key at hand opens them.
-fn warn_of_key(app: &App, store: &Store, recipients: Option<&Recipients>, identities: Option<&Identities>) {
+/// `what` is encrypted.
+pub(super) fn warn_of_key(
+    app: &App,
+    store: &Store,
+    what: &str,
+    recipients: Option<&Recipients>,
+    identities: Option<&Identities>,
+) {
     let Some(recipients) = recipients else { return };
     let whom = recipients.shown().join(", ");
     let opens = identities.map(|identities| identities.open_what_is_for(recipients));
     if opens == Some(false) {
         app.ui.note(&format!(
-            "the identity at hand does not open what is encrypted for {whom}: copies made now can only be restored \
+            "the identity at hand does not open what is encrypted for {whom}: {what} made now can only be restored \
              with another key"
         ));
         return;
     }
-    if !store.first_use_of(recipients) {
+    if !store.first_use_of(recipients, what) {
         return;
     }
     app.ui.note(&format!(
-        "copies are encrypted for {whom}: whoever loses its secret key has lost these backups"
+        "{what} are encrypted for {whom}: whoever loses its secret key has lost these backups"
     ));
     app.ui.say(match opens {
         Some(_) => "  the identity at hand opens them; keep a copy of it off this host",
         None => {
             "  no identity is set here, so nobody on this host can open or restore them: make sure now that you have \
-             the key\n  docker dbsafe snapshots verify latest --remote --identity FILE   proves it"
+             the key\n  docker dbsafe snapshots verify latest --identity FILE   proves it; of a copy, with --remote"
         }
     });
 }

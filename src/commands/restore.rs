@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::{
     app::{App, Failure},
     remote::{self, RemoteArgs},
-    save::{self, open_store},
+    save::{self, open_store_with},
     snapshot::line,
 };
 use crate::{
@@ -22,6 +22,7 @@ use crate::{
         manifest::{ContainerRecipe, EngineHost},
     },
     report::words::{ago, short},
+    settings::Settings,
     store::{Store, Stored},
     ui::clean,
 };
@@ -65,6 +66,9 @@ pub struct UndoArgs {
     /// List what can be taken back
     #[arg(long)]
     pub list: bool,
+    /// The age identity that opens an encrypted snapshot
+    #[arg(long, value_name = "FILE")]
+    pub identity: Option<PathBuf>,
 }
 
 /// Runs `restore`.
@@ -72,7 +76,7 @@ pub struct UndoArgs {
 /// # Errors
 /// Where there is no such snapshot, its copy is damaged, or what it would be restored to exists.
 pub async fn restore(app: &App, arguments: &RestoreArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let store = open_store(app)?;
+    let store = open_store_with(app, arguments.source.identity.as_deref())?;
     let stored = remote::find(app, &store, &arguments.snapshot, &arguments.source).await?;
     let refused = |error: SnapshotError| save::not_saved("nothing was restored", &error);
     let to = arguments.to.as_deref().map(|to| to.split_once(':').ok_or(to)).transpose();
@@ -147,6 +151,9 @@ fn note(app: &App, event: Event, words: &[&str], stored: &Stored) {
 
 /// Puts a snapshot in the place of what is there.
 async fn swap_in(app: &App, store: &Store, stored: &Stored, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let refused = |error: SnapshotError| save::not_saved("nothing was put in its place", &error);
+    let plan = swap::in_the_way(&app.engine, &stored.manifest).await.map_err(refused)?;
+    let store = &save::sealing(app, store, &Settings::load_for(app, &plan)?)?;
     let engine = app.engine_ref().await;
     let request = swap::Request {
         engine: &app.engine,
@@ -159,7 +166,7 @@ async fn swap_in(app: &App, store: &Store, stored: &Stored, out: &mut dyn Write)
         now: Timestamp::now,
     };
     let swapping = swap::swap(&request, Keeper::start(&app.globals, store.home()));
-    let swapped = swapping.await.map_err(|error| save::not_saved("nothing was put in its place", &error))?;
+    let swapped = swapping.await.map_err(refused)?;
     note(app, Event::Restore, &["restore", "--swap"], stored);
     for sentence in &swapped.said {
         line(out, &clean(sentence))?;
@@ -221,7 +228,7 @@ async fn restore_into_image(
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let (engine, progress) = (&app.engine, save::progress());
-    let store = open_store(app)?;
+    let store = open_store_with(app, None)?;
     let home = store.home();
     let request = other_version::Request { engine, home, stored, recipe, image, name, environment, progress };
     let restored = other_version::restore(&request).await;
@@ -266,7 +273,7 @@ fn dumped_from(stored: &Stored, database: &str) -> Option<String> {
 /// # Errors
 /// Where there is nothing to take back, something is in the way, or the engine refuses.
 pub async fn undo(app: &App, arguments: &UndoArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let store = open_store(app)?;
+    let store = open_store_with(app, arguments.identity.as_deref())?;
     let mut guarded = store.list().map_err(|error| save::failed(&error))?.snapshots;
     guarded.retain(|stored| stored.outcome().is_some());
     if arguments.list {

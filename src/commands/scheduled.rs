@@ -9,7 +9,7 @@ use super::{
     app::{App, Failure},
     drill,
     project::Project,
-    save::failed,
+    save::{failed, identity_in},
     snapshot::{self, Order, line},
     snapshots,
 };
@@ -139,7 +139,9 @@ async fn drill(
     if !schedule.is_drill_due(own.map(|drill| drill.at).max(), app.now()) {
         return Ok(());
     }
-    let done = drill::all(app, store, targets).await?;
+    // A timer starts us anywhere.
+    let store = store.opened_by(identity_in(app, Some(&schedule.folder)));
+    let done = drill::all(app, &store, targets).await?;
     if let Some(bad) = done.iter().find(|drill| drill.result != VerificationResult::Proved) {
         let source = bad.source.as_deref().unwrap_or("a backup");
         let (name, detail) = (clean(&bad.container), clean(&bad.detail));

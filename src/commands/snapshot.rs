@@ -24,6 +24,7 @@ use crate::{
         manifest::{EngineHost, VerificationMethod},
     },
     report::words::size,
+    settings::{Settings, working_directory},
     store::{Store, Stored},
     ui::clean,
 };
@@ -90,6 +91,9 @@ pub(super) async fn take(
     let plan = targets::plan_for(&app.engine, targets)
         .await
         .map_err(|error| save::not_saved("no snapshot was taken", &error))?;
+    let here = here.map_or_else(working_directory, |here| Ok(here.to_owned()))?;
+    let settings = Settings::gather(&app.environment, &here, &plan)?;
+    let store = &save::sealing(app, store, &settings)?;
     let evidence = inspect::inspect(&app.engine, &plan, Depth::Copied).await;
     let engine = app.engine_ref().await;
     let words =
@@ -120,7 +124,7 @@ pub(super) async fn take(
     let stored = taken.leave();
     let names = stored.manifest.items.iter().map(|item| item.target.name.clone()).collect();
     app.journal(Event::Snapshot, &words, names, &stored.manifest.id);
-    remote::after_snapshot(app, store, &stored, here).await;
+    remote::after_snapshot(app, store, &stored, Some(&here)).await;
     Ok(stored)
 }
 

@@ -8,7 +8,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use super::{
     app::{App, Failure, Format},
     remote::{self, RemoteArgs},
-    save::{self, open_store},
+    save::{self, open_store_with},
 };
 use crate::{
     act::verify,
@@ -117,7 +117,11 @@ pub struct PruneArgs {
 /// # Errors
 /// Where the store cannot be read or written, or there is no such snapshot.
 pub async fn run(app: &App, arguments: &SnapshotsArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let store = open_store(app)?;
+    let identity = match &arguments.command {
+        SnapshotsCommand::Verify { remote, .. } => remote.identity.as_deref(),
+        _ => None,
+    };
+    let store = open_store_with(app, identity)?;
     let refused = |error| save::failed(&error);
     match &arguments.command {
         SnapshotsCommand::Ls { format, json, remote } if remote.is_remote() => {
@@ -355,6 +359,9 @@ fn show(stored: &Stored, now: Timestamp) -> String {
         format!("           {}", clean(&manifest.verification.detail)),
         format!("files      {}", stored.folder.display()),
     ];
+    if !manifest.recipients.is_empty() {
+        lines.push(format!("encrypted  for {}", clean(&manifest.recipients.join(", "))));
+    }
     if let Some(until) = manifest.kept_until {
         lines.push(format!("kept       until {until}, whatever prune is told"));
     }

@@ -1,7 +1,7 @@
 //! A snapshot's manifest: what was saved, from where, and whether a restore proved it.
 //!
 //! It stands as `manifest.json` beside the artifacts and holds nothing secret: of a container's environment
-//! only the names.
+//! only the names. It is readable where the artifacts are encrypted, too.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,10 @@ use super::{
     evidence::{Contents, Location, TargetRef},
 };
 
-/// The form that this program writes. It reads any form up to it.
-pub const FORMAT_VERSION: u32 = 1;
+/// The newest form that this program writes, that of an encrypted snapshot. It reads any form up to it.
+pub const FORMAT_VERSION: u32 = 2;
+/// The form of a snapshot in the clear, which older ones read, too.
+pub const PLAIN_VERSION: u32 = 1;
 
 /// One snapshot.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +41,9 @@ pub struct Manifest {
     /// took away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_until: Option<Timestamp>,
+    /// The public keys that its files are encrypted for where they lie; none: they are in the clear.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recipients: Vec<String>,
 }
 
 impl Manifest {

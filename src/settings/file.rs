@@ -13,7 +13,7 @@ use toml::{
 use super::age;
 use crate::{
     model::policy::{AcceptLoss, Acceptance, BackupRule, BackupSource, Mode, OnSurvivors, Program, Selector},
-    store::remote::{Address, seal::Recipients},
+    store::{remote::Address, seal::Recipients},
 };
 
 /// A value and the line that it stands on.
@@ -43,6 +43,8 @@ pub struct SettingsFile {
     pub recipients: Option<Set<Vec<String>>>,
     /// The file of the secret key, where it is on this host.
     pub identity: Option<Set<PathBuf>>,
+    /// Whether snapshots are encrypted on this host's disk, too.
+    pub at_rest: Option<Set<bool>>,
 }
 
 /// What is wrong with a file, and on which line.
@@ -59,7 +61,7 @@ const SELECTORS: &[&str] = &["service", "volume", "container"];
 const SOURCES: &[&str] =
     &["files", "restic", "borg", "kopia", "pgbackrest", "walg", "rclone", "object", "command"];
 const REMOTE: &[&str] = &["url", "auto"];
-const ENCRYPTION: &[&str] = &["recipients", "identity"];
+const ENCRYPTION: &[&str] = &["recipients", "identity", "at_rest"];
 const ACCEPT: &[&str] = &["check", "target", "reason"];
 
 /// Reads a file's text. Relative globs start at the file's folder.
@@ -165,6 +167,13 @@ impl<'t> Reader<'t> {
             return Err(self.problem(value, format!("{key} is empty")));
         }
         Ok(text)
+    }
+
+    fn switch(&self, value: &Value<'t>, key: &str) -> Result<Set<bool>, Problem> {
+        match value.get_ref() {
+            DeValue::Boolean(on) => Ok(self.set(value, *on)),
+            _ => Err(self.problem(value, format!("{key} is true or false"))),
+        }
     }
 
     fn set<T>(&self, at: &Value<'_>, value: T) -> Set<T> {
@@ -279,10 +288,7 @@ impl<'t> Reader<'t> {
     fn remote(&self, value: &Value<'t>, file: &mut SettingsFile) -> Result<(), Problem> {
         for (key, entry) in self.entries(self.table(value, "remote")?, "[remote]", REMOTE)? {
             if key == "auto" {
-                let DeValue::Boolean(auto) = entry.get_ref() else {
-                    return Err(self.problem(entry, "auto is true or false"));
-                };
-                file.remote_auto = Some(self.set(entry, *auto));
+                file.remote_auto = Some(self.switch(entry, key)?);
                 continue;
             }
             let url = self.text(entry, key)?;
@@ -297,6 +303,10 @@ impl<'t> Reader<'t> {
 
     fn encryption(&self, value: &Value<'t>, file: &mut SettingsFile) -> Result<(), Problem> {
         for (key, entry) in self.entries(self.table(value, "encryption")?, "[encryption]", ENCRYPTION)? {
+            if key == "at_rest" {
+                file.at_rest = Some(self.switch(entry, key)?);
+                continue;
+            }
             if key == "identity" {
                 file.identity = Some(self.set(entry, self.folder.join(self.text(entry, key)?)));
                 continue;

@@ -29,6 +29,7 @@ auto = false
 [encryption]
 recipients = ["age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"]
 identity = "keys/dbsafe.txt"
+at_rest = true
 
 [[accept]]
 check = "published-database-port"
@@ -53,6 +54,7 @@ reason = "development only"
     assert_eq!(file.remote_auto.map(|set| set.value), Some(false));
     assert_eq!(file.recipients.map(|set| set.value.len()), Some(1));
     assert_eq!(file.identity.map(|set| set.value), Some("/srv/shop/keys/dbsafe.txt".into()));
+    assert_eq!(file.at_rest.map(|set| set.value), Some(true));
     assert_eq!(file.accepts[0].value.reason, "development only");
     assert_eq!(file.sha256.len(), 64);
     assert_eq!(read("").unwrap().backups, []);
@@ -81,6 +83,7 @@ fn what_is_wrong_is_told_with_its_line() {
         ("[remote]\nurl = \"s3://KEY:SECRET@bucket\"", 2, "holds credentials"),
         ("[remote]\nurl = \"bucket\"", 2, "no absolute path"),
         ("[encryption]\nrecipients = \"age1x\"", 2, "recipients must be a list"),
+        ("[encryption]\nat_rest = \"yes\"", 2, "at_rest is true or false"),
         ("[encryption]\nrecipients = [\"age1x\"]", 2, "is no age recipient"),
         ("\n\nmode =", 3, ""),
         ("[policy]\nmode = \"guard\"\nmode = \"disposable\"", 3, "duplicate key"),

@@ -69,3 +69,38 @@ fn a_file_that_cannot_be_read_ends_the_command() {
         assert!(failure.sentence.contains("config.toml cannot be read: line 1: "), "{failure:?}");
     }
 }
+
+#[test]
+fn any_file_switches_encryption_at_rest_on_and_none_off() {
+    let place = Place::new();
+    let key = |c: &str| format!("recipients = [\"{KEY}\"] # {c}\n");
+    let user = if cfg!(target_os = "linux") { "config/dbsafe/config.toml" } else { return };
+    let at_rest = || place.gather().unwrap().at_rest(&place.environment);
+    let wanted = |text: &str| format!("[encryption]\n{text}");
+    assert_eq!(at_rest().unwrap(), None);
+    place.write(user, &wanted(&key("only copies")));
+    assert_eq!(at_rest().unwrap(), None);
+    // A project's file needs nobody's trust to tighten.
+    place.write("shop/.dbsafe.toml", &wanted("at_rest = true\n"));
+    assert!(place.gather().unwrap().project_here().unwrap().ignored().is_empty());
+    assert_eq!(at_rest().unwrap(), Some(vec![KEY.to_owned()]));
+    place.write(user, &wanted(&format!("{}at_rest = true\n", key("both"))));
+    place.write("shop/.dbsafe.toml", &wanted("at_rest = false\n"));
+    assert_eq!(at_rest().unwrap(), Some(vec![KEY.to_owned()]));
+    // Whom it is for, an untrusted file does not say.
+    fs::remove_file(place.path(user)).unwrap();
+    place.write("shop/.dbsafe.toml", &wanted(&format!("{}at_rest = true\n", key("own"))));
+    let failure = at_rest().unwrap_err();
+    assert_eq!(failure.exit, crate::exit::Exit::Usage);
+    assert!(
+        failure.sentence.contains(".dbsafe.toml, line 3: at_rest is set, and no recipients"),
+        "{failure:?}"
+    );
+    assert!(failure.hint.unwrap().contains("config trust"));
+    let mut trust = Trust::default();
+    trust.add(&place.gather().unwrap().project_here().unwrap().file);
+    trust.save(&place.path("home")).unwrap();
+    assert_eq!(at_rest().unwrap(), Some(vec![KEY.to_owned()]));
+}
+
+const KEY: &str = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj";

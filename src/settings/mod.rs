@@ -197,6 +197,36 @@ impl Settings {
         }
     }
 
+    /// Whom snapshots are encrypted for on this host's own disk, where a file wants that. Any file may switch it on, trusted
+    /// or not, and none off; whom they are for is decided as for copies, or by the trusted project that wants it.
+    ///
+    /// # Errors
+    /// Where it is wanted, and nobody is named.
+    pub fn at_rest(&self, environment: &Environment) -> Result<Option<Vec<String>>, Failure> {
+        let wants = |file: &SettingsFile| file.at_rest.as_ref().filter(|set| set.value).map(|set| set.line);
+        let projects = self.projects.iter().map(|project| &project.file);
+        let mut files = self.user.iter().chain(projects);
+        let Some((file, line)) = files.find_map(|file| Some((file, wants(file)?))) else { return Ok(None) };
+        let mut recipients = self.off_host(environment).recipients;
+        if recipients.is_empty() {
+            let trusted = self.projects.iter().filter(|project| project.trusted).map(|project| &project.file);
+            let mut named = trusted.filter(|file| wants(file).is_some());
+            let named = named.find_map(|file| Some(file.recipients.as_ref()?.value.clone()));
+            recipients = named.unwrap_or_default();
+        }
+        if !recipients.is_empty() {
+            return Ok(Some(recipients));
+        }
+        let place = format!("the settings in {}, line {line}", file.path.display());
+        Err(Failure::usage(format!(
+            "{place}: at_rest is set, and no recipients who could open the snapshots"
+        ))
+        .hint(match &file.recipients {
+            Some(_) => "docker dbsafe config trust   lets its recipients count",
+            None => "write recipients = [\"age1…\"] beside it, or export DBSAFE_AGE_RECIPIENTS=age1…",
+        }))
+    }
+
     /// The user's file, where there is one.
     #[must_use]
     pub fn user_file(&self) -> Option<&SettingsFile> {

@@ -2,13 +2,18 @@
 
 use std::{
     fs,
+    io::Read as _,
     path::{Path, PathBuf},
 };
 
 use serde::Deserialize;
 
-use super::{MANIFEST, SECRETS, Secrets, Store, StoreError, write_whole};
-use crate::model::manifest::{FORMAT_VERSION, Manifest, Verification};
+use super::{
+    Files, MANIFEST, SECRETS, Secrets, Store, StoreError, StoredFile,
+    seal::{ENDING, Keys, Recipients},
+    write_whole,
+};
+use crate::model::manifest::{Artifact, FORMAT_VERSION, Manifest, Verification};
 
 /// The latest verification, where there was one after the snapshot was made.
 const VERIFICATION: &str = "verification.json";
@@ -16,11 +21,19 @@ const VERIFICATION: &str = "verification.json";
 pub(super) const MAX_MANIFEST_BYTES: u64 = 64 << 20;
 
 /// A whole snapshot in the store.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Stored {
     pub folder: PathBuf,
     /// With the latest verification.
     pub manifest: Manifest,
+    /// What opens it, where it is encrypted.
+    keys: Keys,
+}
+
+impl PartialEq for Stored {
+    fn eq(&self, other: &Self) -> bool {
+        self.folder == other.folder && self.manifest == other.manifest
+    }
 }
 
 /// What the store holds, newest first.
@@ -52,7 +65,9 @@ impl Store {
                 continue;
             }
             match read(&entry.path(), &id) {
-                Ok(stored) => listing.snapshots.push(stored),
+                Ok(manifest) => {
+                    listing.snapshots.push(Stored::new(entry.path(), manifest, self.keys.clone()));
+                }
                 Err(error) => listing.unreadable.push(Unreadable { id, error }),
             }
         }
@@ -107,8 +122,54 @@ impl Store {
 }
 
 impl Stored {
-    pub(super) fn new(folder: PathBuf, manifest: Manifest) -> Self {
-        Self { folder, manifest }
+    pub(super) fn new(folder: PathBuf, manifest: Manifest, keys: Keys) -> Self {
+        Self { folder, manifest, keys }
+    }
+
+    /// Its files, as they are read: decrypted where they are encrypted.
+    #[must_use]
+    pub fn files(&self) -> Files {
+        Files { folder: self.folder.clone(), keys: self.keys.clone() }
+    }
+
+    /// An artifact's file.
+    #[must_use]
+    pub fn file(&self, artifact: &Artifact) -> StoredFile {
+        self.files().of(artifact)
+    }
+
+    /// Whom it is encrypted for on this disk; `None` where it is in the clear.
+    ///
+    /// # Errors
+    /// Where the manifest names what is no recipient.
+    pub fn recipients(&self) -> Result<Option<Recipients>, StoreError> {
+        if self.manifest.recipients.is_empty() {
+            return Ok(None);
+        }
+        let parsed = Recipients::parse(&self.manifest.recipients);
+        parsed.map(Some).map_err(|cause| StoreError::Sealed { id: self.manifest.id.clone(), cause })
+    }
+
+    /// Whether everything in it can be opened, before anything is done that relies on that. Only the files' heads are
+    /// read.
+    ///
+    /// # Errors
+    /// Where no key at hand opens one of its files, or one cannot be read.
+    pub fn unlock(&self) -> Result<(), StoreError> {
+        self.manifest
+            .artifacts()
+            .map(|artifact| self.file(artifact))
+            .chain([self.secrets_file()])
+            .try_for_each(|file| match file.unlock() {
+                // What is missing is another matter, and another's.
+                Err(StoreError::Io { cause, .. }) if cause.kind() == std::io::ErrorKind::NotFound => Ok(()),
+                other => other,
+            })
+    }
+
+    fn secrets_file(&self) -> StoredFile {
+        let sealed = !self.manifest.recipients.is_empty();
+        self.files().named(&format!("{SECRETS}{}", if sealed { ENDING } else { "" }))
     }
 
     /// Whether a restore or its checksums proved it, at the last look.
@@ -120,17 +181,23 @@ impl Stored {
     /// The environment's values; empty where the snapshot came from another host.
     ///
     /// # Errors
-    /// Where the file is there and cannot be read.
+    /// Where the file is there and cannot be read, or no key at hand opens it.
     pub fn secrets(&self) -> Result<Secrets, StoreError> {
-        let path = self.folder.join(SECRETS);
-        match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| StoreError::Manifest {
-                id: self.manifest.id.clone(),
-                cause: format!("{SECRETS}: {error}"),
-            }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Secrets::new()),
-            Err(error) => Err(StoreError::io("cannot read", &path)(error)),
+        let file = self.secrets_file();
+        let mut json = Vec::new();
+        match file.open() {
+            Ok(mut content) => {
+                content.read_to_end(&mut json).map_err(StoreError::io("cannot read", file.path()))?;
+            }
+            Err(StoreError::Io { cause, .. }) if cause.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Secrets::new());
+            }
+            Err(error) => return Err(error),
         }
+        serde_json::from_slice(&json).map_err(|error| StoreError::Manifest {
+            id: self.manifest.id.clone(),
+            cause: format!("{SECRETS}: {error}"),
+        })
     }
 
     /// Bytes of all artifacts.
@@ -152,7 +219,7 @@ pub(super) fn id_fits(id: &str, prefix: &str) -> bool {
     !prefix.is_empty() && (id.starts_with(prefix) || tail())
 }
 
-fn read(folder: &Path, id: &str) -> Result<Stored, StoreError> {
+fn read(folder: &Path, id: &str) -> Result<Manifest, StoreError> {
     let path = folder.join(MANIFEST);
     let size = fs::metadata(&path).map_err(StoreError::io("cannot read", &path))?.len();
     if size > MAX_MANIFEST_BYTES {
@@ -165,7 +232,7 @@ fn read(folder: &Path, id: &str) -> Result<Stored, StoreError> {
     {
         manifest.verification = verification;
     }
-    Ok(Stored::new(folder.to_owned(), manifest))
+    Ok(manifest)
 }
 
 /// Reads a manifest, which may have been elsewhere: it must be of this snapshot, and name nothing outside of it.

@@ -236,6 +236,7 @@ mod tests {
                 detail: String::new(),
             },
             kept_until: None,
+            recipients: Vec::new(),
         };
         writer.commit(manifest).unwrap();
         store.list().unwrap().snapshots
@@ -293,7 +294,7 @@ mod tests {
         writer.artifact("a.tar.zst", Compression::Zstd).unwrap().write_all(b"x").unwrap();
         assert!(store.list().unwrap().snapshots.is_empty());
         // As a kill would: nothing is cleaned up, and the lock is the system's to release.
-        let left = writer.folder().to_owned();
+        let left = writer.files().folder().to_owned();
         drop(writer);
         std::fs::create_dir(&left).unwrap();
         assert!(store.list().unwrap().snapshots.is_empty());
@@ -307,7 +308,7 @@ mod tests {
         let snapshots = self::store(folder.path(), None, VerificationResult::Proved);
         let path = snapshots[0].folder.join(super::super::MANIFEST);
         let text = std::fs::read_to_string(&path).unwrap();
-        std::fs::write(&path, text.replace("\"format_version\": 1", "\"format_version\": 2")).unwrap();
+        std::fs::write(&path, text.replace("\"format_version\": 1", "\"format_version\": 3")).unwrap();
         let store = Store::open(folder.path()).unwrap();
         let listing = store.list().unwrap();
         assert!(listing.snapshots.is_empty());

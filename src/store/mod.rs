@@ -16,6 +16,7 @@ pub mod protected;
 pub mod remote;
 pub mod retention;
 pub mod schedules;
+pub mod seal;
 pub mod transient;
 mod verify;
 mod writer;
@@ -30,6 +31,8 @@ pub use catalogue::{Listing, Stored, Unreadable};
 pub use coverage::{coverage, newest_of};
 pub use lock::Holder;
 pub use outcome::Outcome;
+pub use seal::{Files, StoredFile};
+use seal::{Keys, Recipients, SealError};
 pub use verify::{FileFault, fault_of, verify_files};
 pub use writer::{
     ArtifactWriter, Compression, ContainerSecrets, Secrets, SnapshotWriter, Written, plain_name,
@@ -43,7 +46,7 @@ const INCOMPLETE: &str = ".incomplete-";
 const DOOMED: &str = ".removed-";
 pub const MANIFEST: &str = "manifest.json";
 pub const CHECKSUMS: &str = "SHA256SUMS";
-/// The environment's values of containers: stays on this host.
+/// The environment's values of containers: leaves this host only when encrypted.
 pub const SECRETS: &str = "env.secret";
 
 /// Why the store could not do its part. A fragment that fits 'failed to …'.
@@ -63,6 +66,8 @@ pub enum StoreError {
     Manifest { id: String, cause: String },
     #[error("{0} is no name for a file of a snapshot")]
     BadName(String),
+    #[error("snapshot {id} cannot be opened: {cause}")]
+    Sealed { id: String, cause: SealError },
 }
 
 impl StoreError {
@@ -83,7 +88,10 @@ impl StoreError {
                 Some("docker dbsafe snapshots ls   lists the snapshots")
             }
             Self::Newer { .. } => Some("update dbsafe, or read the files by hand: see its manifest.json"),
-            Self::Io { .. } | Self::Manifest { .. } | Self::BadName(_) => None,
+            Self::Sealed { cause: SealError::NoKey | SealError::WrongKey(_), .. } => {
+                Some("export DBSAFE_AGE_IDENTITY=FILE   names the file of its secret key")
+            }
+            Self::Io { .. } | Self::Manifest { .. } | Self::BadName(_) | Self::Sealed { .. } => None,
         }
     }
 
@@ -99,6 +107,7 @@ impl StoreError {
 pub struct Store {
     home: PathBuf,
     folder: PathBuf,
+    keys: Keys,
 }
 
 impl Store {
@@ -111,7 +120,19 @@ impl Store {
         for path in [home, &folder] {
             create_private_folder(path).map_err(StoreError::io("cannot create", path))?;
         }
-        Ok(Self { home: home.to_owned(), folder })
+        Ok(Self { home: home.to_owned(), folder, keys: Keys::default() })
+    }
+
+    /// The same, writing encrypted for these recipients; where there are none, in the clear.
+    #[must_use]
+    pub fn sealing_for(&self, recipients: Option<Recipients>) -> Self {
+        Self { keys: self.keys.sealing_for(recipients), ..self.clone() }
+    }
+
+    /// The same, with the file of the secret key that opens what is encrypted.
+    #[must_use]
+    pub fn opened_by(&self, identity: Option<PathBuf>) -> Self {
+        Self { keys: self.keys.opened_by(identity), ..self.clone() }
     }
 
     /// The home folder.

@@ -15,9 +15,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     CHECKSUMS, DOOMED, Holder, INCOMPLETE, MANIFEST, SECRETS, Store, StoreError, Stored, create_private_file,
-    create_private_folder, sync_folder, write_whole,
+    create_private_folder,
+    seal::{ENDING, Files, Recipients, SealError},
+    sync_folder, write_whole,
 };
-use crate::model::manifest::Manifest;
+use crate::model::manifest::{Artifact, FORMAT_VERSION, Manifest, PLAIN_VERSION};
 
 /// What of each container may be secret, by its id.
 pub type Secrets = BTreeMap<String, ContainerSecrets>;
@@ -58,6 +60,7 @@ pub struct Written {
     pub bytes: u64,
     /// Bytes before compression.
     pub content_bytes: u64,
+    /// Of the file, encrypted where it is.
     pub sha256: String,
     /// From the opening of the file to its end on the disk.
     pub milliseconds: u64,
@@ -135,44 +138,56 @@ impl SnapshotWriter {
         &self.id
     }
 
-    /// Where the artifacts are while it is in the making.
+    /// What was written of it, to be read back while it is in the making.
     #[must_use]
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    pub fn files(&self) -> Files {
+        Files { folder: self.folder.clone(), keys: self.store.keys.clone() }
     }
 
-    /// Opens an artifact to write to.
+    /// The public keys that it is encrypted for; none where it is in the clear.
+    fn recipients(&self) -> Vec<String> {
+        self.store.keys.recipients().map(|recipients| recipients.shown().to_vec()).unwrap_or_default()
+    }
+
+    /// Opens an artifact to write to. Where the store encrypts, its name gets an `.age` at its end.
     ///
     /// # Errors
     /// Where the name is no plain file name, is taken, or the disk refuses.
     pub fn artifact(&self, name: &str, compression: Compression) -> Result<ArtifactWriter, StoreError> {
-        if !is_plain_name(name) {
-            return Err(StoreError::BadName(name.to_owned()));
+        let sealing = self.store.keys.sealing();
+        let name = format!("{name}{}", if sealing.is_some() { ENDING } else { "" });
+        if !is_plain_name(&name) {
+            return Err(StoreError::BadName(name));
         }
-        let path = self.folder.join(name);
+        let path = self.folder.join(&name);
         let file = create_private_file(&path).map_err(StoreError::io("cannot create", &path))?;
-        let sink =
-            Hashing { file: io::BufWriter::with_capacity(BUFFER_BYTES, file), hash: Sha256::new(), bytes: 0 };
+        let out = Out::new(file, sealing).map_err(StoreError::io("cannot encrypt into", &path))?;
         let sink = match compression {
-            Compression::None => Sink::Plain(sink),
+            Compression::None => Sink::Plain(out),
             Compression::Zstd => {
-                Sink::Zstd(Box::new(encoder(sink).map_err(StoreError::io("cannot compress into", &path))?))
+                Sink::Zstd(Box::new(encoder(out).map_err(StoreError::io("cannot compress into", &path))?))
             }
         };
-        Ok(ArtifactWriter { name: name.to_owned(), path, content_bytes: 0, sink, started: Instant::now() })
+        Ok(ArtifactWriter { name, path, content_bytes: 0, sink, started: Instant::now() })
     }
 
     /// Takes over an artifact of another snapshot, whose files never change: by a link where the disk has links.
     ///
     /// # Errors
-    /// Where the name is no plain file name, is taken, or the disk refuses.
-    pub fn adopt(&self, from: &Path, name: &str) -> Result<(), StoreError> {
+    /// Where it is encrypted for others than this snapshot is, its name is no plain file name or taken, or the disk
+    /// refuses.
+    pub fn adopt(&self, from: &Stored, artifact: &Artifact) -> Result<(), StoreError> {
+        let name = &artifact.file;
         if !is_plain_name(name) {
             return Err(StoreError::BadName(name.to_owned()));
         }
-        let path = self.folder.join(name);
-        fs::hard_link(from, &path)
-            .or_else(|_no_links| fs::copy(from, &path).map(drop))
+        if from.manifest.recipients != self.recipients() {
+            let cause = SealError::Refused(format!("{name} is encrypted for others, or not at all"));
+            return Err(StoreError::Sealed { id: from.manifest.id.clone(), cause });
+        }
+        let (from, path) = (from.folder.join(name), self.folder.join(name));
+        fs::hard_link(&from, &path)
+            .or_else(|_no_links| fs::copy(&from, &path).map(drop))
             .map_err(StoreError::io("cannot create", &path))
     }
 
@@ -183,7 +198,15 @@ impl SnapshotWriter {
     pub fn secrets(&self, secrets: &Secrets) -> Result<(), StoreError> {
         let json = serde_json::to_vec_pretty(secrets)
             .map_err(|error| StoreError::Manifest { id: self.id.clone(), cause: error.to_string() })?;
-        write_whole(&self.folder, SECRETS, &json)
+        match self.store.keys.sealing() {
+            None => write_whole(&self.folder, SECRETS, &json),
+            Some(recipients) => {
+                let sealed = recipients
+                    .seal(&json)
+                    .map_err(|cause| StoreError::Sealed { id: self.id.clone(), cause })?;
+                write_whole(&self.folder, &format!("{SECRETS}{ENDING}"), &sealed)
+            }
+        }
     }
 
     /// Makes the snapshot visible: checksums, the manifest, and then its name.
@@ -191,7 +214,9 @@ impl SnapshotWriter {
     /// # Errors
     /// Where the disk refuses; nothing is left behind then.
     pub fn commit(mut self, manifest: Manifest) -> Result<Stored, StoreError> {
-        let manifest = Manifest { id: self.id.clone(), ..manifest };
+        let recipients = self.recipients();
+        let format_version = if recipients.is_empty() { PLAIN_VERSION } else { FORMAT_VERSION };
+        let manifest = Manifest { id: self.id.clone(), format_version, recipients, ..manifest };
         let sums: String = manifest
             .items
             .iter()
@@ -207,7 +232,7 @@ impl SnapshotWriter {
         self.committed = true;
         sync_folder(&self.store.folder).map_err(StoreError::io("cannot sync", &self.store.folder))?;
         self.lock = None;
-        Ok(Stored::new(folder, manifest))
+        Ok(Stored::new(folder, manifest, self.store.keys.clone()))
     }
 }
 
@@ -233,7 +258,7 @@ pub fn plain_name(text: &str) -> String {
     text.chars().map(plain).take(60).collect()
 }
 
-fn encoder(sink: Hashing) -> io::Result<zstd::Encoder<'static, Hashing>> {
+fn encoder(sink: Out) -> io::Result<zstd::Encoder<'static, Out>> {
     let mut encoder = zstd::Encoder::new(sink, LEVEL)?;
     encoder.include_checksum(true)?;
     let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4));
@@ -251,8 +276,47 @@ pub struct ArtifactWriter {
 }
 
 enum Sink {
+    Plain(Out),
+    Zstd(Box<zstd::Encoder<'static, Out>>),
+}
+
+/// What is written to the disk, encrypted where the store encrypts.
+enum Out {
     Plain(Hashing),
-    Zstd(Box<zstd::Encoder<'static, Hashing>>),
+    Sealed(Box<age::stream::StreamWriter<Hashing>>),
+}
+
+impl Out {
+    fn new(file: File, sealing: Option<&Recipients>) -> io::Result<Self> {
+        let file = Hashing::new(file);
+        Ok(match sealing {
+            None => Self::Plain(file),
+            Some(recipients) => Self::Sealed(Box::new(recipients.wrap(file)?)),
+        })
+    }
+
+    fn finish(self) -> io::Result<(u64, String)> {
+        match self {
+            Self::Plain(file) => file.finish(),
+            Self::Sealed(stream) => stream.finish()?.finish(),
+        }
+    }
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(file) => file.write(bytes),
+            Self::Sealed(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(file) => file.flush(),
+            Self::Sealed(stream) => stream.flush(),
+        }
+    }
 }
 
 impl ArtifactWriter {
@@ -262,14 +326,9 @@ impl ArtifactWriter {
     /// Where the disk refuses.
     pub fn finish(self) -> Result<Written, StoreError> {
         let path = self.path;
-        let end = |sink: Sink| {
-            let sink = match sink {
-                Sink::Plain(sink) => sink,
-                Sink::Zstd(encoder) => encoder.finish()?,
-            };
-            let file: File = sink.file.into_inner().map_err(io::IntoInnerError::into_error)?;
-            file.sync_all()?;
-            io::Result::Ok((sink.bytes, hex(&sink.hash.finalize())))
+        let end = |sink: Sink| match sink {
+            Sink::Plain(out) => out.finish(),
+            Sink::Zstd(encoder) => encoder.finish()?.finish(),
         };
         let (bytes, sha256) = end(self.sink).map_err(StoreError::io("cannot write", &path))?;
         let milliseconds = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -308,10 +367,23 @@ impl Write for ArtifactWriter {
 }
 
 /// Counts and digests what goes into a file.
-struct Hashing {
+pub(super) struct Hashing {
     file: io::BufWriter<File>,
     hash: Sha256,
     bytes: u64,
+}
+
+impl Hashing {
+    pub(super) fn new(file: File) -> Self {
+        Self { file: io::BufWriter::with_capacity(BUFFER_BYTES, file), hash: Sha256::new(), bytes: 0 }
+    }
+
+    /// Brings it to the disk; its size and SHA-256.
+    pub(super) fn finish(self) -> io::Result<(u64, String)> {
+        let file: File = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.sync_all()?;
+        Ok((self.bytes, hex(&self.hash.finalize())))
+    }
 }
 
 impl Write for Hashing {
@@ -336,3 +408,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
         text
     })
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;

@@ -39,7 +39,7 @@ use crate::{
         },
     },
     report::words::size,
-    store::{Secrets, transient::Transient},
+    store::{Files, Secrets, transient::Transient},
 };
 
 /// What is to be fetched, and where it may lie meanwhile.
@@ -159,7 +159,7 @@ impl Fetch<'_> {
         let manifest = manifest(request.seen, recipe, volume, (name, bytes), now);
         let subject = Subject {
             engine: request.engine,
-            folder: folder.path(),
+            files: &Files::plain(folder.path()),
             manifest: &manifest,
             secrets: &secrets,
             progress: &request.progress,
@@ -265,5 +265,6 @@ fn manifest(
         networks: Vec::new(),
         verification: Verification::none(),
         kept_until: None,
+        recipients: Vec::new(),
     }
 }

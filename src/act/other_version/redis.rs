@@ -59,7 +59,7 @@ pub(super) async fn restore(
     made.0 = Some(container.clone());
     let place = Place::new(engine, &container, &folder);
     let owner = place.owner("").await?.unwrap_or((0, 0));
-    copy::put_file(&place, &request.stored.folder.join(&artifact.file), file, owner).await?;
+    copy::put_file(&place, &request.stored.file(artifact), file, owner).await?;
     engine.start(&container).await?;
     let server = Server { container, data: folder, arguments: new.arguments() };
     let fresh = Fresh::of(engine, server, source.how);
@@ -89,7 +89,7 @@ async fn try_out(
         data: folder,
         progress: &request.progress,
     };
-    let started = like.start_on(&request.stored.folder.join(&source.artifact.file)).await?;
+    let started = like.start_on(&request.stored.file(source.artifact)).await?;
     let fresh = started.map_err(|complaint| {
         let told = if complaint.starts_with(ENDED) { explained(&complaint) } else { complaint };
         SnapshotError::Refused(format!("{} does not serve what was saved: {told}", request.image))

@@ -1,6 +1,6 @@
 //! SQLite: the files themselves, which every version reads, looked at by the new image's own program.
 
-use std::{fs::File, io, path::Path};
+use std::{fs::File, io};
 
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ use crate::{
         container::is_within,
         manifest::{Artifact, ArtifactKind, Item},
     },
-    store::transient::Transient,
+    store::{StoredFile, transient::Transient},
 };
 
 /// What SQLite writes beside a file, and needs with it.
@@ -125,8 +125,8 @@ async fn fill(request: &Request<'_>, container: &str, layers: &[Layer]) -> Resul
         let parent = layer.artifact.parent.as_deref().unwrap_or("/");
         let place = Place::new(request.engine, container, parent);
         let (file, root) = match &layer.picked {
-            Some((_folder, file)) => (file.clone(), None),
-            None => (request.stored.folder.join(&layer.artifact.file), layer.artifact.root.as_deref()),
+            Some((_folder, file)) => (StoredFile::plain(file), None),
+            None => (request.stored.file(&layer.artifact), layer.artifact.root.as_deref()),
         };
         copy::upload(&place, &file, root, &mounted, &request.progress).await?;
     }
@@ -148,10 +148,10 @@ async fn layers(request: &Request<'_>, paths: &[&str]) -> Result<Vec<Layer>, Sna
             let folder = Transient::create(request.home)?;
             let unwritable = |cause| copy::CopyError::Read { path: folder.path().to_owned(), cause };
             let (file, writer) = folder.file("layer.tar.zst").map_err(unwritable)?;
-            let from = request.stored.folder.join(&artifact.file);
+            let from = request.stored.file(artifact);
             let wanted: Vec<String> =
                 paths.iter().map(|path| path.trim_start_matches('/').to_owned()).collect();
-            let shown = from.clone();
+            let shown = from.path().to_owned();
             let picking = tokio::task::spawn_blocking(move || pick(&from, &wanted, writer));
             let picked = picking.await.map_err(|_panicked| copy::CopyError::GivenUp)?;
             if picked.map_err(|cause| copy::CopyError::Read { path: shown, cause })? {
@@ -169,8 +169,8 @@ fn holds(artifact: &Artifact, path: &str) -> bool {
 }
 
 /// Of a layer's archive only these files, what lies beside them, and the folders above them. Whether there was one.
-fn pick(from: &Path, wanted: &[String], into: File) -> io::Result<bool> {
-    let mut archive = tar::Archive::new(zstd::Decoder::new(File::open(from)?)?);
+fn pick(from: &StoredFile, wanted: &[String], into: File) -> io::Result<bool> {
+    let mut archive = tar::Archive::new(zstd::Decoder::new(from.open().map_err(io::Error::other)?)?);
     let mut picked = tar::Builder::new(zstd::Encoder::new(into, 1)?);
     let mut any = false;
     for entry in archive.entries()? {

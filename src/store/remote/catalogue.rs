@@ -8,12 +8,13 @@ use object_store::ObjectStoreExt as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Object, Remote, RemoteError, seal::Identities};
+use super::{Object, Remote, RemoteError};
 use crate::{
     model::manifest::Manifest,
     store::{
         FileFault, MANIFEST, StoreError,
         catalogue::{MAX_MANIFEST_BYTES, id_fits, parse_manifest},
+        seal::{ENDING, Identities},
         writer::{hex, is_plain_name},
     },
 };
@@ -229,7 +230,7 @@ impl Remote {
             if envelope.id != id || !envelope.files.iter().all(|file| is_plain_name(&file.file)) {
                 return Err(RemoteError::Refused(format!("its {ENVELOPE} is of another snapshot")));
             }
-            let sealed = format!("{MANIFEST}{}", super::seal::ENDING);
+            let sealed = format!("{MANIFEST}{ENDING}");
             let manifest = match identities {
                 // A key that is another's opens nothing: the envelope is all there is to see then.
                 Some(identities) => {

@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 
-use crate::store::StoreError;
+use crate::store::{StoreError, seal::SealError};
 
 /// Why a remote could not do its part. A fragment that fits 'failed to …'.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,12 @@ pub enum RemoteError {
     Refused(String),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<SealError> for RemoteError {
+    fn from(error: SealError) -> Self {
+        Self::Refused(error.to_string())
+    }
 }
 
 impl RemoteError {

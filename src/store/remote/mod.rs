@@ -11,7 +11,7 @@ mod profile;
 mod pull;
 mod push;
 mod record;
-pub mod seal;
+mod seal;
 #[cfg(test)]
 mod suite;
 mod upload;

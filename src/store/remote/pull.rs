@@ -11,12 +11,17 @@ use sha2::{Digest as _, Sha256};
 use super::{
     Remote, RemoteError,
     catalogue::{RemoteFile, RemoteSnapshot},
-    seal::{ENDING, Identities},
+    seal::open_file,
     upload::{Told, blocking, unreadable},
 };
 use crate::store::{
     CHECKSUMS, FileFault, MANIFEST, SECRETS, Store, StoreError, Stored, create_private_file,
-    create_private_folder, sync_folder, verify::digest_of, write_whole, writer::hex,
+    create_private_folder,
+    seal::{ENDING, Identities},
+    sync_folder,
+    verify::digest_of,
+    write_whole,
+    writer::hex,
 };
 
 /// What the names of snapshots on their way in begin with.
@@ -44,15 +49,18 @@ impl Remote {
         clear_incoming(store, id);
         let folder = store.folder().join(format!("{INCOMING}{id}"));
         create_private_folder(&folder).map_err(StoreError::io("cannot create", &folder))?;
+        // What was encrypted on the disk that it comes from is so here, too.
+        let sealed_on_the_way = found.encrypted && manifest.recipients.is_empty();
+        let secrets = format!("{SECRETS}{}", if manifest.recipients.is_empty() { "" } else { ENDING });
         for file in &found.files {
             let path = folder.join(&file.file);
-            let plain = match file.file.strip_suffix(ENDING).filter(|_| found.encrypted) {
+            let plain = match file.file.strip_suffix(ENDING).filter(|_| sealed_on_the_way) {
                 Some(plain) => plain,
                 None => &file.file,
             };
             let artifact = manifest.artifacts().find(|artifact| artifact.file == plain);
             // What is neither a file of the manifest nor its secrets was put there by somebody else.
-            if artifact.is_none() && plain != SECRETS {
+            if artifact.is_none() && plain != secrets {
                 continue;
             }
             let target = folder.join(plain);
@@ -65,11 +73,11 @@ impl Remote {
             // A half, or what was changed.
             let _ = fs::remove_file(&target);
             self.fetch(id, file, &path, told).await?;
-            if !found.encrypted {
+            if !sealed_on_the_way {
                 continue;
             }
             let Some(identities) = identities else { return Err(closed(id, false)) };
-            identities.open_file(&path, &target)?;
+            open_file(identities, &path, &target)?;
             fs::remove_file(&path).map_err(StoreError::io("cannot remove", &path))?;
             if let Some(artifact) = artifact
                 && !is_whole(&target, artifact.bytes, &artifact.sha256).await

@@ -14,12 +14,15 @@ use sha2::{Digest as _, Sha256};
 use super::{
     Object, Remote, RemoteError,
     catalogue::{ENVELOPE, Envelope, RemoteFile},
-    seal::{ENDING, Recipients},
+    seal::seal_file,
     upload::{Outgoing, Told, blocking, unreadable, uploads},
 };
 use crate::store::{
-    CHECKSUMS, MANIFEST, SECRETS, Store, StoreError, Stored, create_private_folder, verify::digest_of,
-    write_whole, writer::hex,
+    CHECKSUMS, MANIFEST, SECRETS, Store, StoreError, Stored, create_private_folder,
+    seal::{ENDING, Recipients},
+    verify::digest_of,
+    write_whole,
+    writer::hex,
 };
 
 /// Bytes at both ends of a file that are read back after it was sent.
@@ -40,7 +43,8 @@ struct Sealed(BTreeMap<String, (u64, String)>);
 
 impl Remote {
     /// Sends what the remote does not hold yet, looks whether it holds it now, and completes the snapshot there.
-    /// `recipients`: everything is encrypted for them before it leaves; without them, `env.secret` stays here.
+    /// `recipients`: everything is encrypted for them before it leaves; without them, `env.secret` stays here. What is
+    /// encrypted on this disk goes as it is, for those that it is encrypted for.
     ///
     /// # Errors
     /// Where the remote refuses or does not hold what was sent, or a file was changed on this disk.
@@ -62,12 +66,14 @@ impl Remote {
         }
         let there = self.objects_of(id).await?;
         let mut pushed = Pushed::default();
-        let files = match recipients {
-            None => self.push_plain(store, stored, &there, told, &mut pushed).await?,
-            Some(recipients) => {
+        let own = stored.recipients()?;
+        let files = match (&own, recipients) {
+            (None, Some(recipients)) => {
                 self.push_sealed(store, stored, recipients, &there, told, &mut pushed).await?
             }
+            _ => self.push_as_it_is(store, stored, &there, told, &mut pushed).await?,
         };
+        let recipients = own.as_ref().or(recipients);
         let sums: String = files.iter().map(|file| format!("{}  {}\n", file.sha256, file.file)).collect();
         self.bring_small(id, CHECKSUMS, sums.into_bytes(), &there).await?;
         self.look_again(id, &files).await?;
@@ -93,7 +99,7 @@ impl Remote {
             .collect())
     }
 
-    async fn push_plain(
+    async fn push_as_it_is(
         &self,
         store: &Store,
         stored: &Stored,
@@ -101,16 +107,19 @@ impl Remote {
         told: Told<'_>,
         pushed: &mut Pushed,
     ) -> Result<Vec<RemoteFile>, RemoteError> {
-        let mut files = Vec::new();
-        for artifact in stored.manifest.artifacts() {
-            let file = RemoteFile {
-                file: artifact.file.clone(),
-                bytes: artifact.bytes,
-                sha256: artifact.sha256.clone(),
-            };
-            let path = stored.folder.join(&artifact.file);
-            self.bring(store, stored, &file, path, there, told, pushed).await?;
-            files.push(file);
+        let artifacts = stored.manifest.artifacts().map(|artifact| RemoteFile {
+            file: artifact.file.clone(),
+            bytes: artifact.bytes,
+            sha256: artifact.sha256.clone(),
+        });
+        let mut files: Vec<RemoteFile> = artifacts.collect();
+        let secrets = format!("{SECRETS}{ENDING}");
+        if stored.folder.join(&secrets).is_file() {
+            let (bytes, sha256) = digest(&stored.folder.join(&secrets)).await?;
+            files.push(RemoteFile { file: secrets, bytes, sha256 });
+        }
+        for file in &files {
+            self.bring(store, stored, file, stored.folder.join(&file.file), there, told, pushed).await?;
         }
         Ok(files)
     }
@@ -138,10 +147,7 @@ impl Remote {
             .collect();
         let secrets = stored.folder.join(SECRETS);
         if secrets.is_file() {
-            let path = secrets.clone();
-            let (_bytes, sha256) =
-                blocking(move || digest_of(&path, &mut |_bytes| ())).await.map_err(unreadable(&secrets))?;
-            sources.push((SECRETS.to_owned(), sha256));
+            sources.push((SECRETS.to_owned(), digest(&secrets).await?.1));
         }
         let mut files = Vec::new();
         for (name, plain) in sources {
@@ -166,7 +172,7 @@ impl Remote {
                         (recipients.clone(), stored.folder.join(&name), path.clone());
                     // What a killed run left half written.
                     let _ = fs::remove_file(&path);
-                    let work = move || Ok(recipients.seal_file(&from, &to, &plain));
+                    let work = move || Ok(seal_file(&recipients, &from, &to, &plain));
                     let written = blocking(work).await.map_err(unreadable(&path))??;
                     sealed.0.insert(file.clone(), written.clone());
                     write_whole(&folder, SEALED, &json(&sealed)?)?;
@@ -292,6 +298,12 @@ impl Remote {
             let _ = self.store.delete(&self.path(&format!("{id}/{name}"))).await;
         }
     }
+}
+
+/// A file's size and SHA-256.
+async fn digest(path: &Path) -> Result<(u64, String), RemoteError> {
+    let own = path.to_owned();
+    blocking(move || digest_of(&own, &mut |_bytes| ())).await.map_err(unreadable(path))
 }
 
 /// What stands beside the encrypted files on their way.

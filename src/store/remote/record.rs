@@ -5,11 +5,10 @@ use std::fs;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::seal::Recipients;
-use crate::store::{Store, StoreError, Stored, write_whole};
+use crate::store::{Store, StoreError, Stored, seal::Recipients, write_whole};
 
 const COPIES: &str = "copies.json";
-/// The recipients that were used before, by their tags.
+/// The recipients that were used before, by their tags, each with what for.
 const KNOWN: &str = "recipients";
 
 /// What the pushes to one remote came to.
@@ -69,17 +68,18 @@ impl Store {
         write_whole(&stored.folder, COPIES, &json)
     }
 
-    /// Whether nothing was encrypted for these recipients here before; from now on it was.
+    /// Whether neither this nor `snapshots` was encrypted for these recipients here before; from now on it was. More is
+    /// lost with the key of snapshots than with that of their copies.
     #[must_use]
-    pub fn first_use_of(&self, recipients: &Recipients) -> bool {
+    pub fn first_use_of(&self, recipients: &Recipients, what: &str) -> bool {
         let path = self.home().join(KNOWN);
         let known = fs::read_to_string(path).unwrap_or_default();
-        let tag = recipients.tag();
-        if known.lines().any(|line| line == tag) {
+        let line = |what: &str| format!("{} {what}", recipients.tag());
+        if known.lines().any(|known| known == line(what) || known == line("snapshots")) {
             return false;
         }
         // Where it cannot be remembered, it is said again.
-        let _ = write_whole(self.home(), KNOWN, format!("{known}{tag}\n").as_bytes());
+        let _ = write_whole(self.home(), KNOWN, format!("{known}{}\n", line(what)).as_bytes());
         true
     }
 

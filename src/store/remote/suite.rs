@@ -5,10 +5,7 @@ use std::{fs, io::Write as _, path::Path};
 
 use age::secrecy::ExposeSecret as _;
 
-use super::{
-    seal::{Identities, Recipients},
-    *,
-};
+use super::*;
 use crate::{
     model::{
         container::Labels,
@@ -18,14 +15,20 @@ use crate::{
             VerificationMethod, VerificationResult,
         },
     },
-    store::{Compression, Secrets, Store, Stored},
+    store::{
+        Compression, Secrets, Store, Stored,
+        seal::{Identities, Recipients, tests as seal_tests},
+    },
 };
 
 const NOW: &str = "2026-01-02T12:00:00Z";
 
 /// A store with one snapshot of so many bytes, which no two pages of are the same.
 fn stored(home: &Path, bytes: usize) -> (Store, Stored) {
-    let store = Store::open(home).unwrap();
+    stored_in(Store::open(home).unwrap(), bytes)
+}
+
+fn stored_in(store: Store, bytes: usize) -> (Store, Stored) {
     let now: Timestamp = NOW.parse().unwrap();
     let writer = store.begin("test", now).unwrap();
     let mut file = writer.artifact("shop.dump", Compression::None).unwrap();
@@ -86,6 +89,7 @@ fn stored(home: &Path, bytes: usize) -> (Store, Stored) {
         networks: Vec::new(),
         verification,
         kept_until: None,
+        recipients: Vec::new(),
     };
     let stored = writer.commit(manifest).unwrap();
     (store, stored)
@@ -174,6 +178,55 @@ async fn an_encrypted_snapshot_shows_neither_names_nor_rows_without_its_key() {
         assert_eq!((&pulled.manifest, pulled.secrets().unwrap().len()), (&stored.manifest, 1));
         assert_eq!(crate::store::verify_files(&pulled, &mut |_bytes| ()), []);
         assert_eq!(found.hidden_subjects(), closed.hidden_subjects());
+        remote.remove(home.path(), &id).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_is_encrypted_here_goes_as_it_is_and_comes_back_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let ((key, public), (other_key, other)) =
+        (seal_tests::key(folder.path(), "own"), seal_tests::key(folder.path(), "other"));
+    let parse = |key: &String| Recipients::parse(std::slice::from_ref(key)).unwrap();
+    let identities = Identities::load(&key).unwrap();
+    for (remote, _folder) in remotes() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::open(home.path()).unwrap().sealing_for(Some(parse(&public)));
+        let (store, stored) = stored_in(store, 9 << 20);
+        let id = stored.manifest.id.clone();
+        assert_eq!(stored.manifest.recipients, [public.as_str()]);
+        let artifact = stored.manifest.artifacts().next().unwrap().clone();
+        assert_eq!(artifact.file, "shop.dump.age");
+        // Whom the settings name for copies does not matter: neither others, nor nobody.
+        let others = parse(&other);
+        for (recipients, sent) in [(Some(&others), true), (None, false)] {
+            let pushed = remote.push(&store, &stored, recipients, &silent()).await.unwrap();
+            assert_eq!(pushed.sent > 0, sent, "{remote:?}");
+            let mut names: Vec<String> =
+                remote.list(&format!("{id}/")).await.unwrap().into_iter().map(|object| object.name).collect();
+            names.sort();
+            let names: Vec<&str> = names.iter().filter_map(|name| name.split('/').nth(1)).collect();
+            let all = ["SHA256SUMS", "env.secret.age", "envelope.json", "manifest.json.age", "shop.dump.age"];
+            assert_eq!(names, all);
+            let bytes = remote.read_range(&format!("{id}/{}", artifact.file), 0..artifact.bytes).await;
+            assert_eq!(bytes.unwrap(), fs::read(stored.folder.join(&artifact.file)).unwrap());
+        }
+        let listing = remote.snapshots(Some(&Identities::load(&other_key).unwrap())).await.unwrap();
+        assert!(listing.find(&id).unwrap().manifest.is_none());
+        let listing = remote.snapshots(Some(&identities)).await.unwrap();
+        let found = listing.find(&id).unwrap();
+        assert_eq!(remote.verify(found, &silent()).await.unwrap(), []);
+        let elsewhere = tempfile::tempdir().unwrap();
+        let other_store = Store::open(elsewhere.path()).unwrap();
+        let pulled =
+            remote.pull(&other_store, found, Some(&identities), found.created, &silent()).await.unwrap();
+        assert_eq!(pulled.manifest, stored.manifest);
+        assert_eq!(crate::store::verify_files(&pulled, &mut |_bytes| ()), []);
+        assert!(pulled.unlock().is_err() && pulled.secrets().is_err());
+        let pulled = other_store.opened_by(Some(key.clone())).find(&id).unwrap();
+        pulled.unlock().unwrap();
+        assert_eq!(pulled.secrets().unwrap().len(), 1);
+        assert_eq!(pulled.file(&artifact).content_bytes().unwrap(), 9 << 20);
         remote.remove(home.path(), &id).await.unwrap();
     }
 }
