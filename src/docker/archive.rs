@@ -9,9 +9,13 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use serde::Deserialize;
-use tokio_util::io::{StreamReader, SyncIoBridge};
+use tokio_util::{
+    io::{StreamReader, SyncIoBridge},
+    sync::CancellationToken,
+};
 
 use super::{
     dial::EngineError,
@@ -242,12 +246,17 @@ impl Place {
     }
 }
 
-/// Reads a body on a thread that may block, as the tar reader does.
-async fn in_background<T, F>(body: super::dial::Body, read: F) -> Result<T, EngineError>
+/// Reads a body on a thread that may block, as the tar reader does. Dropped, it ends the body: a reader that nobody waits
+/// for must not go on, as the engine holds a container for as long as it sends an archive of it.
+async fn in_background<S, T, F>(body: S, read: F) -> Result<T, EngineError>
 where
+    S: Stream<Item = Result<Bytes, EngineError>> + Send + 'static,
     T: Send + 'static,
     F: FnOnce(Box<dyn Read + Send>) -> std::io::Result<T> + Send + 'static,
 {
+    let given_up = CancellationToken::new();
+    let _ends_with_us = given_up.clone().drop_guard();
+    let body = body.take_until(given_up.cancelled_owned());
     let reader = StreamReader::new(body.map_err(std::io::Error::other).boxed());
     let bridge = SyncIoBridge::new(reader);
     let task = tokio::task::spawn_blocking(move || read(Box::new(bridge)));
@@ -355,6 +364,20 @@ mod tests {
     #[test]
     fn names_are_below_the_walked_folder() {
         assert_eq!(paths(&archive()).unwrap(), (WalkEnd::Complete, vec!["a".to_owned(), "b/c".to_owned()]));
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_nobody_waits_for_ends() {
+        let (ended, end) = std::sync::mpsc::channel();
+        let endless = futures_util::stream::repeat_with(|| Ok(Bytes::from_static(&[0; 512])));
+        let reading = in_background(endless, move |mut reader| {
+            let read = std::io::copy(&mut reader, &mut std::io::sink());
+            ended.send(()).unwrap();
+            read
+        });
+        let waited = tokio::time::timeout(Duration::from_millis(20), reading).await;
+        assert!(waited.is_err(), "it never ends by itself");
+        assert_eq!(end.recv_timeout(Duration::from_secs(60)), Ok(()));
     }
 
     #[test]
