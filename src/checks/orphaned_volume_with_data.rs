@@ -23,13 +23,19 @@ pub(super) static CHECK: Check = Check {
 fn on_data(situation: &Situation<'_>, sink: &mut Sink<'_>) {
     let seen = situation.seen;
     let is_data = seen.presence == Presence::Found && seen.engine.is_some();
-    if seen.target.kind != TargetKind::Volume || situation.is_used || !is_data {
+    let is_unknown = matches!(seen.presence, Presence::Undetermined { .. });
+    if seen.target.kind != TargetKind::Volume || situation.is_used || !(is_data || is_unknown) {
         return;
     }
+    let told = if is_unknown {
+        "no container uses it, a prune may take it, and whether it holds a database could not be determined"
+    } else {
+        "no container uses it, and a prune may take it"
+    };
     let anonymous =
         is_engine_made(&seen.target.name) || situation.volume.is_some_and(|volume| volume.is_anonymous());
     let severity = if anonymous { Severity::High } else { Severity::Medium };
-    sink.raise_on(seen, "no container uses it, and a prune may take it")
+    sink.raise_on(seen, told)
         .severity(unless_covered(seen, severity))
         .remedy(format!("docker dbsafe recover {}", seen.target.name));
 }
