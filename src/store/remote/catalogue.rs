@@ -204,6 +204,11 @@ impl Remote {
                     modified: objects.values().map(|object| object.modified).max().unwrap_or_default(),
                 }),
                 Err(RemoteError::Refused(cause)) => listing.unreadable.push((id.clone(), cause)),
+                // Somebody removes it this moment, or the remote lists what it has not: the others are there.
+                Err(RemoteError::NotFound { name, .. }) => {
+                    let name = name.rsplit('/').next().unwrap_or_default();
+                    listing.unreadable.push((id.clone(), format!("its {name} is listed, and not there")));
+                }
                 Err(error) => return Err(error),
             }
         }
