@@ -11,9 +11,9 @@ const BUFFER: usize = 1 << 18;
 
 /// Opens a file; what is in gzip or zstd is decompressed, and what is encrypted decrypted before that.
 fn open(file: &StoredFile) -> Result<Box<dyn Read + Send>, CopyError> {
-    let unreadable = |cause| CopyError::Read { path: file.path().to_owned(), cause };
+    let unreadable = copy::unreadable(file);
     let mut file = BufReader::with_capacity(BUFFER, file.open()?);
-    let head = file.fill_buf().map_err(unreadable)?;
+    let head = file.fill_buf().map_err(&unreadable)?;
     if head.starts_with(&[0x1f, 0x8b]) {
         Ok(Box::new(MultiGzDecoder::new(file)))
     } else if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
@@ -31,8 +31,7 @@ fn open(file: &StoredFile) -> Result<Box<dyn Read + Send>, CopyError> {
 pub(super) async fn put(place: &Place, file: &StoredFile, name: &str) -> Result<(), CopyError> {
     let own = file.clone();
     let measured = tokio::task::spawn_blocking(move || {
-        let unreadable = |cause| CopyError::Read { path: own.path().to_owned(), cause };
-        let size = io::copy(&mut open(&own)?, &mut io::sink()).map_err(unreadable)?;
+        let size = io::copy(&mut open(&own)?, &mut io::sink()).map_err(copy::unreadable(&own))?;
         Ok::<_, CopyError>((size, open(&own)?))
     });
     let (size, content) = measured.await.map_err(|_panicked| CopyError::GivenUp)??;

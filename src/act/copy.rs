@@ -212,7 +212,7 @@ fn decoder(file: &StoredFile) -> Result<Decoder, CopyError> {
     Ok(decoder)
 }
 
-fn unreadable(file: &StoredFile) -> impl Fn(io::Error) -> CopyError {
+pub(super) fn unreadable(file: &StoredFile) -> impl Fn(io::Error) -> CopyError {
     let path = file.path().to_owned();
     move |cause| CopyError::Read { path: path.clone(), cause }
 }

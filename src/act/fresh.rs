@@ -144,13 +144,9 @@ impl Like<'_> {
     /// Where the engine does not answer.
     pub(super) async fn check_file(&self, file: &Path, script: &str) -> Result<String, SnapshotError> {
         let mut body = self.body();
-        body.insert("Entrypoint".to_owned(), json!(["sh", "-c", script]));
-        body.insert("Cmd".to_owned(), json!([]));
+        verify::look_at(&mut body, script, &format!("/{FILE}"));
         // It may have to write beside the file.
         body.insert("User".to_owned(), json!("0"));
-        let mut environment = body.get("Env").and_then(Value::as_array).cloned().unwrap_or_default();
-        environment.push(json!(format!("DBSAFE_PATH=/{FILE}")));
-        body.insert("Env".to_owned(), Value::Array(environment));
         let container = scratch::create(self.engine, Value::Object(body)).await?;
         content::put(&Place::new(self.engine, &container, "/"), &StoredFile::plain(file), FILE).await?;
         let said = verify::run_to_the_end(self.engine, &container).await;

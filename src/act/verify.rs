@@ -710,13 +710,18 @@ fn scratch_body(
     let mut body = isolated_body(recipe, secrets, mounts, json!({}));
     body.insert("Healthcheck".to_owned(), json!({"Test": ["NONE"]}));
     if let Some((item, script)) = offline {
-        body.insert("Entrypoint".to_owned(), json!(["sh", "-c", script]));
-        body.insert("Cmd".to_owned(), json!([]));
-        let mut environment = body.get("Env").and_then(Value::as_array).cloned().unwrap_or_default();
-        environment.push(json!(format!("DBSAFE_PATH={}", item.path)));
-        body.insert("Env".to_owned(), Value::Array(environment));
+        look_at(&mut body, script, &item.path);
     }
     Value::Object(body)
+}
+
+/// Has a container do nothing but look at a file, by its own programs.
+pub(super) fn look_at(body: &mut Map<String, Value>, script: &str, path: &str) {
+    body.insert("Entrypoint".to_owned(), json!(["sh", "-c", script]));
+    body.insert("Cmd".to_owned(), json!([]));
+    let mut environment = body.get("Env").and_then(Value::as_array).cloned().unwrap_or_default();
+    environment.push(json!(format!("DBSAFE_PATH={path}")));
+    body.insert("Env".to_owned(), Value::Array(environment));
 }
 
 /// A container like the old one, but on no network, with no port, name or label of it, and nothing of the host to

@@ -104,7 +104,7 @@ pub async fn restore(app: &App, arguments: &RestoreArgs, out: &mut dyn Write) ->
         return swap_in(app, &store, &stored, out).await;
     }
     if let Some(("container", name)) = to {
-        return restore_container(app, &stored, arguments, name, out).await;
+        return restore_container(app, &store, &stored, arguments, name, out).await;
     }
     let progress = save::progress();
     let mut copies = restore::copies(&stored);
@@ -184,6 +184,7 @@ async fn swap_in(app: &App, store: &Store, stored: &Stored, out: &mut dyn Write)
 /// Restores one container of a snapshot under a new name.
 async fn restore_container(
     app: &App,
+    store: &Store,
     stored: &Stored,
     arguments: &RestoreArgs,
     name: &str,
@@ -202,7 +203,7 @@ async fn restore_container(
     };
     let environment = arguments.env_file.as_deref().map(environment_in).transpose()?.unwrap_or_default();
     if let Some(image) = &arguments.image {
-        return restore_into_image(app, stored, recipe, (image, name, &environment), out).await;
+        return restore_into_image(app, store.home(), stored, recipe, (image, name, &environment), out).await;
     }
     let progress = save::progress();
     let restoring = restore::into_container(&app.engine, stored, recipe, name, &environment, &progress);
@@ -222,14 +223,13 @@ async fn restore_container(
 /// Loads one container's dumps into a container of another image.
 async fn restore_into_image(
     app: &App,
+    home: &Path,
     stored: &Stored,
     recipe: &ContainerRecipe,
     (image, name, environment): (&str, &str, &[String]),
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let (engine, progress) = (&app.engine, save::progress());
-    let store = open_store_with(app, None)?;
-    let home = store.home();
     let request = other_version::Request { engine, home, stored, recipe, image, name, environment, progress };
     let restored = other_version::restore(&request).await;
     let restored = restored.map_err(|error| save::not_saved("nothing was restored", &error))?;

@@ -5,15 +5,13 @@ use std::{
     cell::Cell,
     fs, io,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::{Newest, Outcome, Request, restore_dumps};
 use crate::{
@@ -59,15 +57,6 @@ pub async fn restore(fetch: &Fetch<'_>) -> Result<(Outcome, Duration), SnapshotE
     let outcome = fetch.restore().await;
     fetch.request.progress.end();
     Ok((outcome?, began.elapsed()))
-}
-
-/// Ends a fetch that nobody waits for any more.
-struct GivesUp(Arc<AtomicBool>);
-
-impl Drop for GivesUp {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 impl Fetch<'_> {
@@ -117,8 +106,9 @@ impl Fetch<'_> {
             Ok(opened) => opened,
             Err(error) => return Ok(Err(error)),
         };
-        let given_up = Arc::new(AtomicBool::new(false));
-        let _gives_up = GivesUp(Arc::clone(&given_up));
+        // Nobody waits for it any more once we are dropped.
+        let given_up = CancellationToken::new();
+        let _ends_with_us = given_up.clone().drop_guard();
         let (repository, progress) = (Arc::clone(&self.repository), Arc::clone(&request.progress));
         let (snapshot, entry, room) = (snapshot.clone(), entry.clone(), folder.room());
         let work = move || {
@@ -126,7 +116,7 @@ impl Fetch<'_> {
             let meter = |bytes: u64| {
                 written.set(written.get() + bytes);
                 progress.advance(bytes);
-                if given_up.load(Ordering::Relaxed) {
+                if given_up.is_cancelled() {
                     return Err(io::Error::other("it was given up"));
                 }
                 // What a listing says of sizes is only a word.

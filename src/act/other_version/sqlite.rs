@@ -10,7 +10,7 @@ use crate::{
         copy,
         restore::{Copy, check, into_volume},
         snapshot::SnapshotError,
-        verify::{copy_of, run_to_the_end},
+        verify::{copy_of, look_at, run_to_the_end},
     },
     docker::{
         archive::Place,
@@ -90,12 +90,8 @@ async fn look(
     for path in paths {
         request.progress.stage(&format!("checking {path}"), None);
         let mut body = body(&new.recipe, &new.secrets, mounts.to_vec(), json!({}));
-        body.insert("Entrypoint".to_owned(), json!(["sh", "-c", script]));
-        body.insert("Cmd".to_owned(), json!([]));
+        look_at(&mut body, script, path);
         body.insert("Healthcheck".to_owned(), json!({"Test": ["NONE"]}));
-        let mut environment = body.get("Env").and_then(Value::as_array).cloned().unwrap_or_default();
-        environment.push(json!(format!("DBSAFE_PATH={path}")));
-        body.insert("Env".to_owned(), Value::Array(environment));
         let container = scratch::create(request.engine, Value::Object(body)).await?;
         fill(request, &container, layers).await?;
         let place = Place::new(request.engine, &container, "/");
