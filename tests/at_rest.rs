@@ -103,14 +103,8 @@ fn is_marked(content: &[u8]) -> bool {
     piped("grep", &["-qaF", MARKER], content.to_vec()).0
 }
 
-/// The story's rows, digested by the server.
 fn rows(container: &str) -> String {
-    let engine = Engine::usual();
-    engine.wait_for_postgres(container);
-    engine.psql(
-        container,
-        "select count(*), md5(string_agg(payments::text, ',' order by payments::text)) from payments",
-    )
+    Engine::usual().payment_rows(container)
 }
 
 /// A Postgres in its writable layer, a Redis in memory, a MariaDB in a volume, and an application's SQLite file.
@@ -277,17 +271,7 @@ fn every_way_back_takes_the_key_and_changes_nothing_without_it() {
     }
     assert_eq!(rows(&loaded.name), before);
     assert_eq!(rows(&other.name), before);
-    let sql = [
-        "exec",
-        &container.name,
-        "psql",
-        "-XAtqU",
-        "postgres",
-        "back",
-        "-c",
-        "select sum(amount) from payments",
-    ];
-    assert_eq!(engine.docker(&sql).expect(0).stdout.trim(), "350");
+    assert_eq!(engine.psql_in(&container.name, "back", "select sum(amount) from payments"), "350");
     for volume in restored().lines() {
         // Those of containers go with them.
         engine.docker(&["volume", "rm", volume]);

@@ -39,8 +39,7 @@ impl Shop {
     }
 
     fn psql(&self, sql: &str) {
-        let words = ["exec", &self.database.name, "psql", "-Xq", "-U", "postgres", "-d", "shop", "-c", sql];
-        Engine::usual().docker(&words).expect(0);
+        Engine::usual().psql_in(&self.database.name, "shop", sql);
     }
 
     fn text(&self, name: &str) -> String {

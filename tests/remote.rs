@@ -55,14 +55,8 @@ impl Host {
     }
 }
 
-/// The story's rows, digested by the server.
 fn rows(container: &str) -> String {
-    let engine = Engine::usual();
-    engine.wait_for_postgres(container);
-    engine.psql(
-        container,
-        "select count(*), md5(string_agg(payments::text, ',' order by payments::text)) from payments",
-    )
+    Engine::usual().payment_rows(container)
 }
 
 /// Parts that an upload's note says have arrived.

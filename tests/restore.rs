@@ -15,17 +15,7 @@ fn a_database_is_loaded_out_of_a_dump_beside_the_old_one() {
     engine.psql(&container.name, "delete from payments");
     let arguments = ["restore", "latest", "--database", "postgres", "--as", "back"];
     home.run(&arguments).expect(0);
-    let sql = [
-        "exec",
-        &container.name,
-        "psql",
-        "-XAtqU",
-        "postgres",
-        "back",
-        "-c",
-        "select sum(amount) from payments",
-    ];
-    assert_eq!(engine.docker(&sql).expect(0).stdout.trim(), "350");
+    assert_eq!(engine.psql_in(&container.name, "back", "select sum(amount) from payments"), "350");
     home.run(&arguments).expect(12);
 }
 

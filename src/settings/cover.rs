@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, stream};
-use jiff::tz::TimeZone;
+use jiff::{SignedDuration, tz::TimeZone};
 use tokio::{runtime::Handle, sync::OnceCell};
 
 pub use self::held::Held;
@@ -137,13 +137,7 @@ impl Settings {
             }
             let (max_age, origin) = self.weigh(plan, seen).max_backup_age;
             let limits = match max_age {
-                Ok(max_age) => Limits {
-                    max_age,
-                    now: app.now(),
-                    zone: TimeZone::system(),
-                    memory: place::home(&app.environment).map(|home| home.join("cache/backups.json")),
-                    live: Live::default(),
-                },
+                Ok(max_age) => limits(app, max_age),
                 Err(why) => {
                     let coverage = undetermined(format!("{origin}: {why}"));
                     return Some(Looked { coverage, found: Vec::new() });
@@ -423,6 +417,17 @@ struct Places {
     inside: Option<Asker>,
     /// For buckets.
     credentials: store::remote::Surroundings,
+}
+
+/// How far what tools tell is believed, before the live data was looked at.
+fn limits(app: &App, max_age: SignedDuration) -> Limits {
+    Limits {
+        max_age,
+        now: app.now(),
+        zone: TimeZone::system(),
+        memory: place::home(&app.environment).map(|home| home.join("cache/backups.json")),
+        live: Live::default(),
+    }
 }
 
 /// Asks a tool that a rule names. What belongs into the database's container is asked there, if it runs.

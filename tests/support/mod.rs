@@ -332,7 +332,13 @@ impl Engine {
     /// Runs SQL as the superuser.
     #[track_caller]
     pub(crate) fn psql(&self, container: &str, sql: &str) -> String {
-        let arguments = ["exec", container, "psql", "-XAtq", "-U", "postgres", "-c", sql];
+        self.psql_in(container, "postgres", sql)
+    }
+
+    /// As `psql`, in another database.
+    #[track_caller]
+    pub(crate) fn psql_in(&self, container: &str, database: &str, sql: &str) -> String {
+        let arguments = ["exec", container, "psql", "-XAtq", "-U", "postgres", "-d", database, "-c", sql];
         self.docker(&arguments).expect(0).stdout.trim().to_owned()
     }
 
@@ -340,6 +346,15 @@ impl Engine {
     pub(crate) fn fill_payments(&self, container: &str) {
         self.wait_for_postgres(container);
         self.psql(container, "create table payments(id int primary key, amount int); insert into payments values (1, 100), (2, 250)");
+    }
+
+    /// How many rows the story's table has, and a digest of them.
+    pub(crate) fn payment_rows(&self, container: &str) -> String {
+        self.wait_for_postgres(container);
+        self.psql(
+            container,
+            "select count(*), md5(string_agg(payments::text, ',' order by payments::text)) from payments",
+        )
     }
 }
 

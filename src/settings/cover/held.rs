@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp};
 use tokio::runtime::Handle;
 
-use super::{Extent, Look, Search, Surroundings, known_names, repository};
+use super::{Extent, Look, Search, Surroundings, known_names, limits, repository};
 use crate::{
     commands::app::App,
     inspect::backups::{
-        Limits, Live,
+        Limits,
         keepers::Wanted,
         tools::{Holding, Repository, holdings},
     },
     model::{evidence::Evidence, plan::Plan},
-    settings::{Settings, holder::Holder, place},
+    settings::{Settings, holder::Holder},
 };
 
 /// However old: what is tried out is the newest.
@@ -50,13 +50,7 @@ impl Settings {
         if programs.is_empty() && keepers.is_empty() {
             return Vec::new();
         }
-        let limits = Limits {
-            max_age: since.map_or(AGES, |since| app.now().duration_since(since)),
-            now: app.now(),
-            zone: TimeZone::system(),
-            memory: place::home(&app.environment).map(|home| home.join("cache/backups.json")),
-            live: Live::default(),
-        };
+        let limits = limits(app, since.map_or(AGES, |since| app.now().duration_since(since)));
         let mut search = Search { app, plan, surroundings: &surroundings, extent: Extent::Drill, limits };
         let container = Holder::of(plan, seen).container;
         let others = surroundings.containers(app).await;
