@@ -25,13 +25,13 @@ mkdir -p "$DOCKER_CONFIG/cli-plugins"
 ln -s "$root/target/release/docker-dbsafe" "$DOCKER_CONFIG/cli-plugins/docker-dbsafe"
 ln -s "$(tests/lab/engine compose 5.6)" "$DOCKER_CONFIG/cli-plugins/docker-compose"
 quiet() { hyperfine --style none --export-json "$work/out.json" "$@" >/dev/null 2>"$work/err" || { cat "$work/err" >&2; exit 1; }; }
-medians() { python3 -c 'import json, sys; print(*(f"{r[\"median\"]:.3f}" for r in json.load(open(sys.argv[1]))["results"]))' "$work/out.json"; }
+medians() { python3 -c 'import json, sys; print(*("%.4f" % r["median"] for r in json.load(open(sys.argv[1]))["results"]))' "$work/out.json"; }
 
 printf '\n### Start-up\n\n| command | median |\n|---|---|\n'
 quiet --runs 100 --shell none -n metadata "$root/target/release/docker-dbsafe docker-cli-plugin-metadata" \
-  -n version 'docker dbsafe version' -n docker 'docker compose version'
+  -n version 'docker dbsafe --version' -n docker 'docker compose version'
 read -r metadata version compose < <(medians)
-printf '| the metadata call | %s s |\n| docker dbsafe version | %s s |\n| docker compose version | %s s |\n' "$metadata" "$version" "$compose"
+printf '| the metadata call | %s s |\n| docker dbsafe --version | %s s |\n| docker compose version | %s s |\n' "$metadata" "$version" "$compose"
 
 printf '\n### A safe stack, as it grows\n\n| services | docker compose down | docker dbsafe down | more | more for each service |\n|---|---|---|---|---|\n'
 for services in ${SERVICES:-1 8 50}; do

@@ -237,6 +237,86 @@ fn a_dump_of_one_database_does_not_cover_a_stopped_server_of_two() {
     stopped(&["maria"]).expect(0);
 }
 
+const ONE_SERVER: &str = "
+services:
+  pg:
+    image: postgres:15
+    environment: { POSTGRES_PASSWORD: secret, PGDATA: /srv/pg }
+";
+
+/// A dump of some tables once counted for a stopped server, and large objects alone for nothing at all.
+#[test]
+fn what_a_stopped_server_holds_is_read_from_its_catalogue() {
+    let engine = Engine::usual();
+    let stack = Stack::up(engine, ONE_SERVER);
+    let pg = stack.container("pg");
+    engine.wait_for_postgres(&pg);
+    stack.write(".dbsafe.toml", "[[backup]]\nservice = \"pg\"\nfiles = \"dumps/*\"\n");
+    let on = |database: &str, sql: &str| {
+        engine.docker(&["exec", &pg, "psql", "-Xq", "-U", "postgres", "-d", database, "-c", sql]).expect(0);
+    };
+    let dump = |program: &str, to: &str| {
+        let made = engine.docker(&["exec", &pg, "sh", "-c", program]).expect(0);
+        stack.write(to, &made.stdout);
+    };
+    let stopped = || {
+        stack.compose(&["stop"]).expect(0);
+        stack.dbsafe(&["down"])
+    };
+    let started = || {
+        stack.compose(&["start"]).expect(0);
+        engine.wait_for_postgres(&pg);
+    };
+    // An extension's table is made by it, and is in no dump.
+    let extension = "cd /usr/share/postgresql/15/extension && \
+        printf 'default_version = 1\\nrelocatable = true\\n' > theirs.control && \
+        echo 'create table theirs(id int)' > theirs--1.sql";
+    engine.docker(&["exec", "-u", "root", &pg, "sh", "-c", extension]).expect(0);
+    on("postgres", "create database shop");
+    on("shop", "create extension theirs");
+    on("shop", "create table a(id serial primary key, note text); insert into a(note) values ('x')");
+    on("shop", "create table b(id int) partition by range (id)");
+    on("shop", "create table b1 partition of b for values from (0) to (9); insert into b values (1)");
+    on("shop", "begin; create table taken_back(id int); rollback");
+    on("shop", "create table dropped(id int); drop table dropped");
+    on("shop", "begin; drop table a; rollback");
+
+    dump("pg_dump -U postgres -t a shop", "dumps/shop.sql");
+    let ran = stopped().expect(10);
+    assert!(ran.says("shop: 3 tables") && ran.says("holds 1 of 3 tables"), "{}", ran.stderr);
+    started();
+    dump("pg_dump -U postgres shop", "dumps/shop.sql");
+    // Rewritten, its catalogue lies in other files.
+    on("shop", "vacuum full pg_class, pg_depend");
+    let ran = stopped().expect(0);
+    assert!(!ran.says("postgres"), "{}", ran.stderr);
+
+    stack.compose(&["up", "-d"]).expect(0);
+    let pg = stack.container("pg");
+    engine.wait_for_postgres(&pg);
+    let on = |sql: &str| {
+        engine.docker(&["exec", &pg, "psql", "-Xq", "-U", "postgres", "-c", sql]).expect(0);
+    };
+    on("select lo_from_bytea(0, 'a picture')");
+    let blocked = || {
+        let ran = stack.dbsafe(&["down"]).expect(10);
+        assert!(ran.says("1 large object"), "{}", ran.stderr);
+    };
+    blocked();
+    stack.compose(&["stop"]).expect(0);
+    blocked();
+    stack.compose(&["start"]).expect(0);
+    engine.wait_for_postgres(&pg);
+    let all = engine.docker(&["exec", &pg, "pg_dump", "-U", "postgres", "--no-blobs"]).expect(0);
+    stack.write("dumps/postgres.sql", &all.stdout);
+    let ran = stack.dbsafe(&["down"]).expect(10);
+    assert!(ran.says("none that counts"), "{}", ran.stderr);
+    let all = engine.docker(&["exec", &pg, "pg_dump", "-U", "postgres"]).expect(0);
+    stack.write("dumps/postgres.sql", &all.stdout);
+    stack.compose(&["stop"]).expect(0);
+    stack.dbsafe(&["down"]).expect(0);
+}
+
 /// `dev/` at a container's root holds devices; in a volume it is whatever somebody named so.
 #[test]
 fn a_folder_of_a_volume_that_is_named_like_a_systems_is_searched() {

@@ -8,6 +8,7 @@ pub mod habits;
 pub mod mysql;
 mod mysql_snapshot;
 pub mod postgres;
+pub mod postgres_catalogue;
 mod postgres_snapshot;
 pub mod recipe;
 pub mod recognise;
@@ -44,9 +45,9 @@ pub struct Kind {
     pub directories: &'static [&'static str],
     /// Alternatives; in each, all patterns must be present in the data directory.
     pub signatures: &'static [&'static [&'static str]],
-    /// Says of a path in the data directory that it exists only where a user stored something. Without it,
-    /// the signature alone counts as data.
-    pub user_data: Option<fn(&str) -> bool>,
+    /// Says of a path in the data directory, and the file's size in bytes, that it is so only where a user stored
+    /// something. Without it, the signature alone counts as data.
+    pub user_data: Option<fn(&str, u64) -> bool>,
     /// The same of a folder, where a user's data may leave no file of its own.
     pub user_folder: Option<fn(&str) -> bool>,
     /// Whether it may hold data in RAM alone.

@@ -128,6 +128,7 @@ pub fn parse_answer(text: &str) -> Option<Answer> {
                     rows: rows.parse().ok(),
                     rows_exact: *exact == "1",
                     bytes: bytes.parse().ok(),
+                    large_objects: None,
                 });
             }
             ["E"] => answer.complete = sees_everything,

@@ -6,7 +6,7 @@ use super::answer::Answer;
 use crate::model::evidence::DatabaseContents;
 
 /// OIDs and file numbers from here on are given to users' objects (PostgreSQL's `FirstNormalObjectId`).
-const FIRST_USER_NUMBER: u64 = 16384;
+pub(super) const FIRST_USER_NUMBER: u64 = 16384;
 
 /// What `global/pg_control` says. Layout: PostgreSQL's `catalog/pg_control.h`, little-endian machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,102 +46,23 @@ impl Control {
     }
 }
 
-/// The heap of `pg_database`, unless it was rewritten since initdb.
-pub const CATALOGUE: &str = "global/1262";
-const PAGE_BYTES: usize = 8192;
-const NAME_BYTES: usize = 64;
+/// `pg_largeobject`: the only table of the system's that holds what users stored.
+const LARGE_OBJECTS: u64 = 2613;
 
-/// A row of `pg_database`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct DatabaseRow {
-    pub name: String,
-    /// The name of its folder in `base`; `None` before PostgreSQL 12, whose rows do not hold it.
-    pub number: Option<u32>,
-}
-
-impl DatabaseRow {
-    /// Whether it is one of the two templates that every cluster has.
-    #[must_use]
-    pub fn is_template(&self) -> bool {
-        TEMPLATES.contains(&self.name.as_str())
-    }
-}
-
-const TEMPLATES: [&str; 2] = ["template0", "template1"];
-
-/// The rows in the heap of `pg_database`, in the order of their names. Layout: PostgreSQL's `storage/bufpage.h` and
-/// `access/htup_details.h`, little-endian machines; since 12, a row begins with the database's number. What was
-/// dropped and is still on the page is left out where the page says so.
+/// Whether a file of `size` bytes in the data directory is there only because a user made a table, an index, a
+/// tablespace or a large object. A fresh cluster has file numbers below 16384 alone, and no large object.
 #[must_use]
-pub fn database_rows(heap: &[u8]) -> Vec<DatabaseRow> {
-    let mut rows: Vec<DatabaseRow> = heap.chunks_exact(PAGE_BYTES).flat_map(page_rows).collect();
-    rows.sort();
-    rows.dedup();
-    rows
-}
-
-/// Whether these are all rows of a cluster that was shut down in order: those that every cluster has are among
-/// them, and each tells its folder.
-#[must_use]
-pub fn is_whole_catalogue(rows: &[DatabaseRow]) -> bool {
-    let is_there = |name: &&str| rows.iter().any(|row| row.name == **name);
-    TEMPLATES.iter().all(is_there) && rows.iter().all(|row| row.number.is_some())
-}
-
-fn page_rows(page: &[u8]) -> Vec<DatabaseRow> {
-    let word =
-        |at: usize| page.get(at..at + 2).map(|bytes| usize::from(u16::from_le_bytes([bytes[0], bytes[1]])));
-    let long = |at: usize| page.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes);
-    let end = word(12).unwrap_or(0).min(PAGE_BYTES);
-    let mut rows = Vec::new();
-    for item in (24..end.saturating_sub(3)).step_by(4) {
-        let Some(pointer) = long(item) else { break };
-        let (offset, flags) = ((pointer & 0x7fff) as usize, pointer >> 15 & 3);
-        if flags != 1 {
-            continue;
-        }
-        let (Some(deleter), Some(mask), Some(&data)) =
-            (long(offset + 4), word(offset + 20), page.get(offset + 22))
-        else {
-            continue;
-        };
-        // A deleter that is not known to have failed has deleted it.
-        if deleter != 0 && mask & 0x0800 == 0 {
-            continue;
-        }
-        let start = offset + usize::from(data);
-        let named = |at: usize, number| {
-            let name = name_at(page.get(at..at + NAME_BYTES)?)?;
-            Some(DatabaseRow { name, number })
-        };
-        // Before 12, the name comes first.
-        rows.extend(named(start + 4, long(start)).or_else(|| named(start, None)));
-    }
-    rows
-}
-
-/// A name, filled up with zeros.
-fn name_at(bytes: &[u8]) -> Option<String> {
-    let length = bytes.iter().position(|&byte| byte == 0)?;
-    let (name, rest) = bytes.split_at(length);
-    let plain = length > 0 && rest.iter().all(|&byte| byte == 0);
-    std::str::from_utf8(name)
-        .ok()
-        .filter(|name| plain && !name.chars().any(char::is_control))
-        .map(str::to_owned)
-}
-
-/// Whether a path in the data directory is there only because a user made a table, an index, a tablespace
-/// or a large object. A fresh cluster has file numbers below 16384 alone.
-#[must_use]
-pub fn is_user_data(path: &str) -> bool {
+pub fn is_user_data(path: &str, size: u64) -> bool {
     let mut parts = path.split('/');
     match (parts.next(), parts.next(), parts.next(), parts.next()) {
         (Some("base"), Some(database), Some(file), None) => {
             let number = file.split(['.', '_']).next().unwrap_or_default();
             database.bytes().all(|byte| byte.is_ascii_digit())
                 && !file.starts_with('t')
-                && number.parse::<u64>().is_ok_and(|number| number >= FIRST_USER_NUMBER)
+                && number.parse::<u64>().is_ok_and(|number| {
+                    number >= FIRST_USER_NUMBER
+                        || number == LARGE_OBJECTS && number.to_string() == file && size > 0
+                })
         }
         (Some("pg_tblspc"), Some(name), ..) => !name.is_empty(),
         _ => false,
@@ -235,12 +156,13 @@ pub fn parse_answer(text: &str) -> Option<Answer> {
             ["T", tables, rows, rest] => {
                 let Some(mut database) = pending.take() else { continue };
                 let (exact, large) = rest.split_once('|').unwrap_or((rest, "0"));
-                database.tables = tables.parse().ok();
+                let (tables, large) = (tables.parse().ok(), large.parse().unwrap_or(1));
+                answer.complete &= tables.is_some();
+                answer.objects += tables.unwrap_or(0) + large;
+                database.tables = tables;
+                database.large_objects = Some(large).filter(|&count| count > 0);
                 database.rows = rows.parse().ok();
                 database.rows_exact = exact == "t";
-                let large: u64 = large.parse().unwrap_or(1);
-                answer.complete &= database.tables.is_some();
-                answer.objects += database.tables.unwrap_or(0) + large;
                 answer.contents.databases.push(database);
             }
             ["T", "?"] => {
@@ -257,7 +179,7 @@ pub fn parse_answer(text: &str) -> Option<Answer> {
     answer.complete &= answer.contents.complete;
     // The databases of every cluster are no news unless something is in them.
     let every = |name: &str| name == "postgres" || name == "template1";
-    answer.contents.databases.retain(|database| !every(&database.name) || database.tables != Some(0));
+    answer.contents.databases.retain(|database| !every(&database.name) || database.may_hold_something());
     introduced.then_some(answer)
 }
 
@@ -266,35 +188,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_names_of_databases_stand_in_their_catalogue() {
-        let mut page = vec![0_u8; PAGE_BYTES];
-        let rows: [(&str, u32, u16); 4] =
-            [("template1", 0, 0x0900), ("shop", 0, 0x0900), ("gone", 77, 0x0100), ("postgres", 0, 0x0900)];
-        for (index, (name, deleter, mask)) in rows.iter().enumerate() {
-            let offset = 8192 - 128 * (index + 1);
-            let pointer = u32::try_from(offset).unwrap() | 1 << 15 | 120 << 17;
-            page[24 + 4 * index..28 + 4 * index].copy_from_slice(&pointer.to_le_bytes());
-            page[offset + 4..offset + 8].copy_from_slice(&deleter.to_le_bytes());
-            page[offset + 20..offset + 22].copy_from_slice(&mask.to_le_bytes());
-            page[offset + 22] = 32;
-            page[offset + 32..offset + 36].copy_from_slice(&16384_u32.to_le_bytes());
-            page[offset + 36..offset + 36 + name.len()].copy_from_slice(name.as_bytes());
-        }
-        page[12..14].copy_from_slice(&(24_u16 + 16).to_le_bytes());
-        let row = |name: &str| DatabaseRow { name: name.to_owned(), number: Some(16384) };
-        let rows = database_rows(&page);
-        assert_eq!(rows, [row("postgres"), row("shop"), row("template1")]);
-        assert!(!is_whole_catalogue(&rows), "template0 is missing");
-        assert!(is_whole_catalogue(&[row("template0"), row("template1")]));
-        assert!(database_rows(&[0xff; 8192]).is_empty());
-        assert!(database_rows(b"short").is_empty());
-    }
-
-    #[test]
     fn only_a_users_files_are_user_data() {
         for path in ["base/16384/16385", "base/5/24576.1", "base/5/16400_fsm", "pg_tblspc/16390"] {
-            assert!(is_user_data(path), "{path}");
+            assert!(is_user_data(path, 0), "{path}");
         }
+        assert!(is_user_data("base/5/2613", 8192) && !is_user_data("base/5/2613", 0), "large objects");
         for path in [
             "base/1/1259",
             "base/16384/1259",
@@ -305,7 +203,7 @@ mod tests {
             "base/16384",
             "pg_tblspc",
         ] {
-            assert!(!is_user_data(path), "{path}");
+            assert!(!is_user_data(path, 8192), "{path}");
         }
     }
 
@@ -342,6 +240,14 @@ mod tests {
             ("shop|odd", Some(3), Some(250), true)
         );
         assert_eq!(answer.objects, 3);
+    }
+
+    #[test]
+    fn a_database_of_large_objects_is_not_one_without_tables() {
+        let answer = parse_answer("S|15|1||1\nD|9|t|postgres\nT|0|0|t|2\n").unwrap();
+        assert!(answer.complete && answer.contents.complete && answer.objects == 2);
+        let [database] = answer.contents.databases.as_slice() else { panic!("{answer:?}") };
+        assert!(database.large_objects == Some(2) && database.may_hold_something());
     }
 
     #[test]

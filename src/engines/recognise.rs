@@ -222,7 +222,8 @@ impl Recogniser {
         }
         let is_user_data = kind.user_data?;
         let is_user_folder = kind.user_folder.unwrap_or(|_| false);
-        let seen = self.paths.iter().filter_map(|(path, ..)| below(path, root)).any(is_user_data)
+        let own = self.paths.iter().filter_map(|(path, size, _)| Some((below(path, root)?, *size)));
+        let seen = own.into_iter().any(|(path, size)| is_user_data(path, size))
             || self.folders.iter().filter_map(|path| below(path, root)).any(is_user_folder);
         // What was not kept cannot be said to be absent.
         let kept_all = self.paths.len().max(self.folders.len()) < MAX_PATHS;

@@ -60,7 +60,7 @@ pub static KINDS: &[Kind] = &[
         directory_flags: &["--datadir"],
         directories: &["/var/lib/mysql", "/bitnami/mariadb/data", "/config/databases"],
         signatures: &[&["ibdata1", "aria_log_control"]],
-        user_data: Some(super::mysql::is_user_data),
+        user_data: Some(|path, _| super::mysql::is_user_data(path)),
         ..Kind::named("mariadb", "MariaDB")
     },
     Kind {
@@ -80,7 +80,7 @@ pub static KINDS: &[Kind] = &[
         directory_flags: &["--datadir"],
         directories: &["/var/lib/mysql", "/bitnami/mysql/data"],
         signatures: &[&["ibdata1", "mysql.ibd"], &["ibdata1", "mysql/user.frm"], &["ibdata1", "mysql"]],
-        user_data: Some(super::mysql::is_user_data),
+        user_data: Some(|path, _| super::mysql::is_user_data(path)),
         user_folder: Some(super::mysql::is_user_folder),
         ..Kind::named("mysql", "MySQL")
     },
@@ -169,7 +169,7 @@ pub static KINDS: &[Kind] = &[
         processes: &["couchdb"],
         directories: &["/opt/couchdb/data", "/bitnami/couchdb/data"],
         signatures: &[&["_dbs.couch"]],
-        user_data: Some(|path| {
+        user_data: Some(|path, _| {
             path.starts_with("shards/")
                 && path.ends_with(".couch")
                 && !has_part(path, "_users")
@@ -182,7 +182,7 @@ pub static KINDS: &[Kind] = &[
         environment: &["CB_VERSION"],
         directories: &["/opt/couchbase/var"],
         signatures: &[&["lib/couchbase/config/config.dat"]],
-        user_data: Some(|path| path.contains("/data/") && path.contains(".couch.")),
+        user_data: Some(|path, _| path.contains("/data/") && path.contains(".couch.")),
         ..Kind::named("couchbase", "Couchbase")
     },
     Kind {
@@ -216,7 +216,7 @@ pub static KINDS: &[Kind] = &[
         environment: &["ELASTIC_CONTAINER", "ELASTIC_PASSWORD", "ELASTIC_PASSWORD_FILE"],
         directories: &["/usr/share/elasticsearch/data", "/bitnami/elasticsearch/data"],
         signatures: &[&["nodes/0/_state"], &["node.lock", "_state"]],
-        user_data: Some(|path| part_after(path, "indices").is_some()),
+        user_data: Some(|path, _| part_after(path, "indices").is_some()),
         ..Kind::named("elasticsearch", "Elasticsearch")
     },
     Kind {
@@ -224,7 +224,7 @@ pub static KINDS: &[Kind] = &[
         environment: &["OPENSEARCH_INITIAL_ADMIN_PASSWORD", "OPENSEARCH_JAVA_OPTS"],
         directories: &["/usr/share/opensearch/data", "/bitnami/opensearch/data"],
         signatures: &[&["nodes/0/_state"]],
-        user_data: Some(|path| part_after(path, "indices").is_some()),
+        user_data: Some(|path, _| part_after(path, "indices").is_some()),
         ..Kind::named("opensearch", "OpenSearch")
     },
     Kind {
@@ -235,7 +235,7 @@ pub static KINDS: &[Kind] = &[
         directory_flags: &["--db-path"],
         directories: &["/meili_data/data.ms"],
         signatures: &[&["VERSION", "tasks/data.mdb"]],
-        user_data: Some(|path| part_after(path, "indexes").is_some()),
+        user_data: Some(|path, _| part_after(path, "indexes").is_some()),
         ..Kind::named("meilisearch", "Meilisearch")
     },
     Kind {
@@ -256,7 +256,7 @@ pub static KINDS: &[Kind] = &[
         directories: &["/var/lib/clickhouse", "/bitnami/clickhouse/data"],
         signatures: &[&["store", "metadata", "uuid"], &["store", "metadata", "preprocessed_configs"]],
         // A user's tables stand as .sql below their database's folder; the system's own do not matter.
-        user_data: Some(|path| {
+        user_data: Some(|path, _| {
             path.ends_with(".sql") && path.split('/').count() > 2 && !path.starts_with("metadata/system/")
         }),
         ..Kind::named("clickhouse", "ClickHouse")
@@ -267,7 +267,7 @@ pub static KINDS: &[Kind] = &[
         directory_flags: &["--workdir"],
         directories: &["/var/lib/scylla"],
         signatures: &[&["data/system", "commitlog", "view_hints"]],
-        user_data: Some(is_cassandra_table),
+        user_data: Some(|path, _| is_cassandra_table(path)),
         ..Kind::named("scylladb", "ScyllaDB")
     },
     Kind {
@@ -275,7 +275,7 @@ pub static KINDS: &[Kind] = &[
         environment: &["CASSANDRA_VERSION", "CASSANDRA_CLUSTER_NAME", "CASSANDRA_CONF"],
         directories: &["/var/lib/cassandra", "/bitnami/cassandra/data"],
         signatures: &[&["data/system", "commitlog"]],
-        user_data: Some(is_cassandra_table),
+        user_data: Some(|path, _| is_cassandra_table(path)),
         ..Kind::named("cassandra", "Cassandra")
     },
     Kind {
@@ -333,7 +333,7 @@ pub static KINDS: &[Kind] = &[
         directory_variables: &["QDRANT__STORAGE__STORAGE_PATH"],
         directories: &["/qdrant/storage"],
         signatures: &[&["raft_state.json", "collections"]],
-        user_data: Some(|path| part_after(path, "collections").is_some()),
+        user_data: Some(|path, _| part_after(path, "collections").is_some()),
         ..Kind::named("qdrant", "Qdrant")
     },
     Kind {
@@ -370,7 +370,7 @@ pub static KINDS: &[Kind] = &[
         directories: &["/var/lib/rabbitmq", "/bitnami/rabbitmq"],
         signatures: &[&["mnesia/*/schema.DAT"], &["mnesia/*/node-type.txt"], &["mnesia/*/coordination"]],
         // A queue of a user's own, classic or quorum. Definitions alone are not messages.
-        user_data: Some(|path| {
+        user_data: Some(|path, _| {
             path.contains("/queues/") || part_after(path, "quorum").is_some_and(|rest| rest.contains('/'))
         }),
         ..Kind::named("rabbitmq", "RabbitMQ")
@@ -393,7 +393,7 @@ pub static KINDS: &[Kind] = &[
             "/tmp/kafka-logs",
         ],
         signatures: &[&["meta.properties"]],
-        user_data: Some(|path| path.ends_with(".log") && path.contains('/') && !path.starts_with("__")),
+        user_data: Some(|path, _| path.ends_with(".log") && path.contains('/') && !path.starts_with("__")),
         ..Kind::named("kafka", "Kafka")
     },
     Kind {
@@ -402,7 +402,7 @@ pub static KINDS: &[Kind] = &[
         processes: &["redpanda"],
         directories: &["/var/lib/redpanda/data"],
         signatures: &[&["redpanda/controller"]],
-        user_data: Some(|path| {
+        user_data: Some(|path, _| {
             path.starts_with("kafka/") && path.ends_with(".log") && !path.starts_with("kafka/_")
         }),
         ..Kind::named("redpanda", "Redpanda")
@@ -458,7 +458,7 @@ pub static KINDS: &[Kind] = &[
         directory_flags: &["server"],
         directories: &["/data", "/bitnami/minio/data"],
         signatures: &[&[".minio.sys/format.json"]],
-        user_data: Some(|path| path.ends_with("/xl.meta") && !path.starts_with(".minio.sys/")),
+        user_data: Some(|path, _| path.ends_with("/xl.meta") && !path.starts_with(".minio.sys/")),
         ..Kind::named("minio", "MinIO")
     },
     Kind {
@@ -500,7 +500,7 @@ pub static KINDS: &[Kind] = &[
         directories: &["/var/www/html", "/bitnami/wordpress"],
         signatures: &[&["wp-includes/version.php", "wp-content"]],
         // WordPress itself is in the volume too: what a user put there are the uploads.
-        user_data: Some(|path| part_after(path, "uploads").is_some_and(|rest| !rest.is_empty())),
+        user_data: Some(|path, _| part_after(path, "uploads").is_some_and(|rest| !rest.is_empty())),
         ..Kind::named("wordpress", "WordPress")
     },
     Kind {
@@ -509,7 +509,7 @@ pub static KINDS: &[Kind] = &[
         directory_variables: &["GHOST_CONTENT"],
         directories: &["/var/lib/ghost/content"],
         signatures: &[&["themes", "images", "settings"]],
-        user_data: Some(|path| path.starts_with("data/") || part_after(path, "images").is_some()),
+        user_data: Some(|path, _| path.starts_with("data/") || part_after(path, "images").is_some()),
         ..Kind::named("ghost", "Ghost")
     },
     Kind {
@@ -572,7 +572,7 @@ mod tests {
 
     #[test]
     fn an_initialised_server_without_a_users_data_is_told_from_one_with() {
-        let says = |id: &str, path: &str| super::super::kind(id).unwrap().user_data.unwrap()(path);
+        let says = |id: &str, path: &str| super::super::kind(id).unwrap().user_data.unwrap()(path, 1);
         assert!(says("kafka", "orders-0/00000000000000000000.log"));
         assert!(!says("kafka", "__cluster_metadata-0/00000000000000000000.log"));
         assert!(says("minio", "photos/cat.jpg/xl.meta"));

@@ -101,7 +101,9 @@ pub(super) async fn in_volume(
 /// Where no server told, the files may tell which databases there are. A help, so that a failure is none.
 async fn name_databases(evidence: &mut Evidence, root: &Place, hit: &Hit, is_clean: bool) {
     if evidence.contents.databases.is_empty() && evidence.presence == Presence::Found {
-        let found = names::databases(root, hit, is_clean).await.unwrap_or_default();
+        let version = evidence.engine_version.as_deref().filter(|_| is_clean);
+        let major = version.and_then(|version| version.split('.').next()?.parse().ok());
+        let found = names::databases(root, hit, major).await.unwrap_or_default();
         let note = evidence.contents.note.take();
         evidence.contents = Contents { note, ..found };
     }
@@ -149,12 +151,16 @@ pub(super) async fn by_files(root: &Place, hit: &Hit) -> Result<Presence, Engine
 }
 
 /// Whether a data directory holds a file of a user's: the walk ends at the first one.
-async fn holds(root: &Place, hit: &Hit, is_user_data: fn(&str) -> bool) -> Result<Option<bool>, EngineError> {
+async fn holds(
+    root: &Place,
+    hit: &Hit,
+    is_user_data: fn(&str, u64) -> bool,
+) -> Result<Option<bool>, EngineError> {
     let is_user_folder = hit.kind.user_folder.unwrap_or(|_| false);
     let visit = move |entry: Entry| {
         let found = match entry.kind {
             EntryKind::Directory => is_user_folder(&entry.path),
-            EntryKind::File | EntryKind::Symlink | EntryKind::Other => is_user_data(&entry.path),
+            EntryKind::File | EntryKind::Symlink | EntryKind::Other => is_user_data(&entry.path, entry.size),
         };
         if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };

@@ -93,6 +93,9 @@ pub struct DatabaseContents {
     pub name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tables: Option<u64>,
+    /// PostgreSQL's, of which no table tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub large_objects: Option<u64>,
     /// Rows, keys or documents. See `rows_exact`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
@@ -100,6 +103,14 @@ pub struct DatabaseContents {
     pub rows_exact: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+}
+
+impl DatabaseContents {
+    /// Whether a user's data may be in it.
+    #[must_use]
+    pub fn may_hold_something(&self) -> bool {
+        self.tables != Some(0) || self.large_objects.is_some_and(|count| count > 0)
+    }
 }
 
 /// One body of data in one place.

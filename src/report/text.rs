@@ -58,6 +58,9 @@ fn database(database: &DatabaseContents) -> String {
     if let Some(tables) = database.tables {
         parts.push(count(tables, "table"));
     }
+    if let Some(objects) = database.large_objects.filter(|&objects| objects > 0) {
+        parts.push(count(objects, "large object"));
+    }
     if let Some(rows) = database.rows {
         let about = if database.rows_exact || rows == 0 { "" } else { "about " };
         let unit = if database.tables.is_none() { "key" } else { "row" };

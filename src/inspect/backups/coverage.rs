@@ -151,6 +151,7 @@ enum Part<'a> {
     Database {
         name: &'a str,
         tables: Option<u64>,
+        large_objects: bool,
         /// Whether the data is of this database alone, so that a file without a name may be of it.
         only: bool,
     },
@@ -260,10 +261,14 @@ fn wants(seen: &Evidence) -> Vec<Want<'_>> {
         return vec![wanted(Part::Everything)];
     }
     let Contents { databases, complete, .. } = &seen.contents;
-    let named: Vec<_> = databases.iter().filter(|database| database.tables != Some(0)).collect();
+    let named: Vec<_> = databases.iter().filter(|database| database.may_hold_something()).collect();
     let only = *complete && named.len() == 1;
-    let part = |name, tables| Part::Database { name, tables, only };
-    let parts = named.iter().map(|database| part(database.name.as_str(), database.tables));
+    let parts = named.iter().map(|database| Part::Database {
+        name: database.name.as_str(),
+        tables: database.tables,
+        large_objects: database.large_objects.is_some_and(|count| count > 0),
+        only,
+    });
     let rest = (!complete || named.is_empty()).then_some(Part::WholeServer);
     parts.chain(rest).map(wanted).collect()
 }
@@ -505,9 +510,9 @@ fn holds(
             Ok(())
         };
     }
-    let Part::Database { name, tables: live, only } = want.part else {
+    let Part::Database { name, tables: live, large_objects, only } = want.part else {
         // What is there is not known: then the file must hold something, and miss nothing that it names.
-        let something = file.databases.iter().any(|dumped| dumped.tables != Some(0));
+        let something = file.databases.iter().any(|dumped| dumped.tables != Some(0) || dumped.large_objects);
         let missing: u64 = file.databases.iter().map(|dumped| dumped.without_data).sum();
         return match (something, missing) {
             (false, _) => refused("holds no tables".to_owned()),
@@ -533,6 +538,8 @@ fn holds(
     };
     let tables = dumped.tables.unwrap_or(0);
     match live {
+        _ if large_objects && !dumped.large_objects => refused("holds none of the large objects".to_owned()),
+        Some(0) => Ok(()),
         _ if tables == 0 => refused("holds no tables".to_owned()),
         _ if dumped.without_data > 0 => refused(format!("holds no rows of {} tables", dumped.without_data)),
         Some(live) if tables < live => refused(format!("holds {tables} of {live} tables")),

@@ -97,6 +97,8 @@ pub struct Dumped {
     pub tables: Option<u64>,
     /// Of these, tables that could hold rows and of which the file has none: a dump of the schema alone.
     pub without_data: u64,
+    /// Whether PostgreSQL's large objects are in it.
+    pub large_objects: bool,
 }
 
 /// A backup file that was read.

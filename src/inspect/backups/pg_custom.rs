@@ -52,6 +52,7 @@ struct Contents {
     filled: HashSet<u64>,
     /// Partitioned tables and materialized views: relations without rows in a dump.
     others: u64,
+    large_objects: bool,
 }
 
 struct Archive<'a> {
@@ -69,7 +70,8 @@ impl Archive<'_> {
         let filled = contents.tables.intersection(&contents.filled).count() as u64;
         let tables = contents.tables.len().max(contents.filled.len()) as u64 + contents.others;
         let without_data = contents.tables.len() as u64 - filled;
-        content.databases = vec![Dumped { name, tables: Some(tables), without_data }];
+        content.databases =
+            vec![Dumped { name, tables: Some(tables), without_data, large_objects: contents.large_objects }];
         self.blocks(contents.expected)
     }
 
@@ -153,6 +155,7 @@ impl Archive<'_> {
         match kind.as_str() {
             "TABLE" if !is_partitioned => drop(contents.tables.insert(hasher.finish())),
             "TABLE" | "MATERIALIZED VIEW" => contents.others += 1,
+            "BLOBS" if has_dumper && state != NO_DATA => contents.large_objects = true,
             "TABLE DATA" if has_dumper && state != NO_DATA => drop(contents.filled.insert(hasher.finish())),
             _ => {}
         }

@@ -20,7 +20,7 @@ const SMALLEST: u64 = 16 << 20;
 /// More files are no longer worth it.
 const MOST: usize = 500;
 /// What a file was found to be may change with the program that looked.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), ", large objects");
 
 #[derive(Default, Serialize, Deserialize)]
 struct Memory {

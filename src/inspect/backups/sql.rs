@@ -39,6 +39,7 @@ struct Tables {
     filled: HashSet<u64>,
     /// Relations without rows of their own.
     others: u64,
+    large_objects: bool,
 }
 
 impl Found {
@@ -60,12 +61,14 @@ impl Found {
     fn into_databases(self) -> Vec<Dumped> {
         let is_named = self.databases.iter().any(|tables| tables.name.is_some());
         let told = |tables: &Tables| {
-            !(is_named && tables.name.is_none() && tables.made.is_empty() && tables.filled.is_empty())
+            let is_empty = tables.made.is_empty() && tables.filled.is_empty() && !tables.large_objects;
+            !(is_named && tables.name.is_none() && is_empty)
         };
         let dumped = |tables: Tables| Dumped {
             tables: Some(tables.made.union(&tables.filled).count() as u64 + tables.others),
             without_data: tables.made.difference(&tables.filled).count() as u64,
             name: tables.name,
+            large_objects: tables.large_objects,
         };
         self.databases.into_iter().filter(told).map(dumped).collect()
     }

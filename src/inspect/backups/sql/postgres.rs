@@ -97,6 +97,7 @@ impl Postgres {
             }
             b"MATERIALIZED VIEW" if !is_data => current.others += 1,
             b"TABLE DATA" if is_data => drop(current.filled.insert(own)),
+            b"BLOBS" if is_data => current.large_objects = true,
             _ => {}
         }
     }

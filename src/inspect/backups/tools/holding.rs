@@ -43,7 +43,7 @@ impl Holding {
 #[must_use]
 pub fn wanted(seen: &Evidence) -> Vec<Option<String>> {
     let has_names = matches!(seen.engine.as_deref(), Some("postgres" | "mysql" | "mariadb"));
-    let live = seen.contents.databases.iter().filter(|database| has_names && database.tables != Some(0));
+    let live = seen.contents.databases.iter().filter(|database| has_names && database.may_hold_something());
     let wanted: Vec<Option<String>> = live.map(|database| Some(database.name.clone())).collect();
     if wanted.is_empty() { vec![None] } else { wanted }
 }
