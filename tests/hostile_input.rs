@@ -9,7 +9,11 @@ use std::{fs, io::Write as _, path::Path};
 use dbsafe::{
     composefile,
     docker::{archive::walk_tar, tar_stream::TarScan},
-    engines::{redis, sqlite},
+    engines::{
+        postgres,
+        postgres_catalogue::{self as catalogue, Relations, Transactions},
+        redis, sqlite,
+    },
     inspect::backups::{check_file, names},
     model::manifest::Manifest,
     plan::{parse, shell},
@@ -195,6 +199,33 @@ proptest! {
 
 proptest! {
     #![proptest_config(config(300))]
+
+    #[test]
+    fn a_catalogue_of_postgresql_is_read_within_its_bounds(
+        mut heap in vec(any::<u8>(), 8192..9000),
+        pointers in vec(any::<u32>(), 0..40),
+        end in any::<u16>(),
+        version in 9_u32..20,
+        log in vec(any::<u8>(), 0..64),
+    ) {
+        let _ = postgres::parse_control(&heap);
+        let _ = catalogue::file_of_relations(&heap);
+        heap[12..14].copy_from_slice(&(end % 400).to_le_bytes());
+        for (index, pointer) in pointers.iter().enumerate() {
+            // Half of them point to rows that count.
+            let pointer = if pointer % 2 == 0 { pointer & !(3 << 15) | 1 << 15 } else { *pointer };
+            heap[24 + 4 * index..28 + 4 * index].copy_from_slice(&pointer.to_le_bytes());
+        }
+        let mut transactions = Transactions::default();
+        for segment in catalogue::segments(&heap).into_iter().take(2) {
+            transactions.insert(segment, log.clone());
+        }
+        let _ = catalogue::database_rows(&heap, &transactions);
+        let _ = catalogue::count_rows(&heap, &transactions);
+        if let Some(relations) = Relations::read(&heap, version, &transactions) {
+            let _ = relations.count(&heap, &transactions);
+        }
+    }
 
     #[test]
     fn a_tar_is_walked_whole_or_refused(bytes in spoiled(tarball()), piece in 1_usize..3000) {

@@ -43,9 +43,9 @@ impl<'r> Lines<'r> {
                 break;
             }
             any = true;
-            let stop = chunk.iter().position(|byte| *byte == b'\n');
+            let stop = memchr::memchr(b'\n', chunk);
             let part = &chunk[..stop.unwrap_or(chunk.len())];
-            quotes += part.iter().filter(|byte| **byte == b'\'').count() as u64;
+            quotes += memchr::memchr_iter(b'\'', part).count() as u64;
             self.start.extend_from_slice(&part[..part.len().min(START - self.start.len())]);
             self.end.extend_from_slice(&part[part.len().saturating_sub(END)..]);
             self.end.drain(..self.end.len().saturating_sub(END));
