@@ -143,18 +143,26 @@ print(f'\n\`audit\` is {loop / audit:.0f} times as fast (asked: 40), and finds $
 [ -z "${KEEP:-}" ] || exit 0
 
 docker ps -aq | xargs docker rm -fv >/dev/null
-printf '\n### More containers\n\n| containers | median | fastest | slowest | runs | peak memory | databases found |\n|---|---|---|---|---|---|---|\n'
+printf '\n### More containers\n\n| containers | docker diff of each, once | docker dbsafe audit | fastest | slowest | runs | more for each container | peak memory | databases found |\n|---|---|---|---|---|---|---|---|---|\n'
 made=0
+first=
 for count in 10 100 500; do
   python3 stacks.py "$made" "$count"
   made=$count
+  started=$(date +%s.%N)
+  for container in $(docker ps -aq); do docker diff "$container" >/dev/null; done
+  by_hand=$(python3 -c "import time; print(time.time() - $started)")
   quiet --runs 5 --warmup 1 -n "$count" 'docker dbsafe audit'
   /usr/bin/time -f %M -o memory "$DOCKER_CONFIG/cli-plugins/docker-dbsafe" dbsafe audit --format json >found.json
-  python3 - "$count" <<'PYTHON'
+  first=${first:-$count $(python3 -c 'import json; print(json.load(open("out.json"))["results"][0]["median"])')}
+  # shellcheck disable=SC2086 # two words
+  python3 - "$count" "$by_hand" $first <<'PYTHON'
 import json, sys
+count, by_hand, count1, median1 = map(float, sys.argv[1:])
 result = json.load(open("out.json"))["results"][0]
 seconds = [f"{result[key]:.2f} s" for key in ("median", "min", "max")]
 found = json.load(open("found.json"))["summary"]["critical"]
-print(f"| {sys.argv[1]} | {' | '.join(seconds)} | {len(result['times'])} | {int(open('memory').read()) // 1000} MB | {found} |")
+more = f"{(result['median'] - median1) * 1000 / (count - count1):.1f} ms" if count > count1 else ""
+print(f"| {count:.0f} | {by_hand:.1f} s | {' | '.join(seconds)} | {len(result['times'])} | {more} | {int(open('memory').read()) // 1000} MB | {found} |")
 PYTHON
 done

@@ -2,7 +2,8 @@
 # Measures how cost grows with the work, beside what a person would run instead, in one run, on a private engine:
 #   benches/cost.sh                       prints the tables of docs/performance.md
 #   SIZES_MIB='100 1024' benches/cost.sh  with less data; SERVICES='1 8' with fewer services
-# Needs what tests/run needs, hyperfine and zstd, and three times the largest size of disk.
+#   DATABASES='1 4'               with fewer servers
+# Needs what tests/run needs, hyperfine and zstd, and four times the largest size of disk.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export DBSAFE_LAB=${DBSAFE_LAB:-$PWD/target/lab}
@@ -48,6 +49,31 @@ for services in ${SERVICES:-1 8 50}; do
   python3 -c 'import sys; n, a, b = int(sys.argv[1]), *map(float, sys.argv[2:]); print(f"| {n} | {a:.3f} s | {b:.3f} s | {(b - a) * 1000:.0f} ms | {(b - a) * 1000 / n:.1f} ms |")' "$services" "$plain" "$guarded"
 done
 
+printf '\n### The decision, as databases in writable layers grow more\n\n| PostgreSQL servers | docker compose ps | docker diff of each | docker dbsafe down (blocked) | more for each server |\n|---|---|---|---|---|\n'
+first=
+for servers in ${DATABASES:-1 4 8}; do
+  mkdir -p "$work/d$servers"
+  cd "$work/d$servers"
+  {
+    echo 'services:'
+    for number in $(seq "$servers"); do
+      echo "  db$number: { image: 'postgres:15', network_mode: none, environment: { PGDATA: /srv/pg, POSTGRES_HOST_AUTH_METHOD: trust } }"
+    done
+  } >compose.yaml
+  docker compose up -d >/dev/null 2>&1
+  for container in $(docker ps -q); do
+    until docker exec "$container" pg_isready -q -h 127.0.0.1; do sleep 0.1; done
+    docker exec "$container" psql -qU postgres -c 'create table payments(id int); insert into payments values (1), (2)' -c checkpoint
+  done
+  # shellcheck disable=SC2016 # for the shell that hyperfine starts
+  quiet --runs 7 --warmup 1 -i -n ps 'docker compose ps' -n diff 'for c in $(docker ps -q); do docker diff $c; done' -n dbsafe 'docker dbsafe down'
+  read -r ps diff blocked < <(medians)
+  first=${first:-$servers $blocked}
+  # shellcheck disable=SC2086 # two words
+  python3 -c 'import sys; n, a, b, c, n1, c1 = map(float, sys.argv[1:]); more = f"{(c - c1) * 1000 / (n - n1):.0f} ms" if n > n1 else ""; print(f"| {n:.0f} | {a:.3f} s | {b:.3f} s | {c:.3f} s | {more} |")' "$servers" "$ps" "$diff" "$blocked" $first
+  docker compose down -v -t 1 >/dev/null 2>&1
+done
+
 # measure COMMAND...: its seconds, and the most memory that any of its processes had, in MiB
 measure() {
   python3 - "$@" <<'PYTHON'
@@ -58,7 +84,7 @@ print(f"{time.monotonic() - start:.2f} {resource.getrusage(resource.RUSAGE_CHILD
 PYTHON
 }
 
-printf '\n### A volume, as it grows\n\n| MiB | docker cp, piped into zstd -1 | docker dbsafe snapshot | MiB/s | most memory | docker dbsafe restore | MiB/s | most memory |\n|---|---|---|---|---|---|---|---|\n'
+printf '\n### A volume, as it grows\n\n| MiB | docker cp, piped into zstd -1 | docker dbsafe snapshot | MiB/s | most memory | zstd -d, piped into docker cp | docker dbsafe restore | MiB/s | most memory |\n|---|---|---|---|---|---|---|---|---|\n'
 cd "$work"
 for size in ${SIZES_MIB:-100 1024 8192}; do
   docker volume create data >/dev/null
@@ -75,15 +101,19 @@ PYTHON
   sync
   docker create --name beside -v data:/v stateless:1 >/dev/null
   read -r by_hand _ < <(measure sh -c 'docker cp beside:/v - | zstd -1 -q -f -o v.tar.zst && sync v.tar.zst')
-  rm v.tar.zst
   docker rm beside >/dev/null
   read -r saved memory < <(measure docker dbsafe snapshot --checksum data)
   docker volume rm data >/dev/null
+  docker create --name beside -v data:/v stateless:1 >/dev/null
+  read -r back _ < <(measure sh -c 'zstd -dcq v.tar.zst | docker cp - beside:/')
+  docker rm beside >/dev/null
+  docker volume rm data >/dev/null
+  rm v.tar.zst
   read -r restored more < <(measure docker dbsafe restore latest --to volume:data)
   python3 -c 'import sys
-size = int(sys.argv[1]); hand, saved, restored = map(float, sys.argv[2:5])
-print(f"| {size} | {hand:.2f} s | {saved:.2f} s | {size / saved:.0f} | {sys.argv[5]} MiB | {restored:.2f} s | {size / restored:.0f} | {sys.argv[6]} MiB |")' \
-    "$size" "$by_hand" "$saved" "$restored" "$memory" "$more"
+size = int(sys.argv[1]); hand, saved, back, restored = map(float, sys.argv[2:6])
+print(f"| {size} | {hand:.2f} s | {saved:.2f} s | {size / saved:.0f} | {sys.argv[6]} MiB | {back:.2f} s | {restored:.2f} s | {size / restored:.0f} | {sys.argv[7]} MiB |")' \
+    "$size" "$by_hand" "$saved" "$back" "$restored" "$memory" "$more"
   docker volume rm data >/dev/null
   docker dbsafe snapshots rm latest --force >/dev/null
 done

@@ -147,6 +147,7 @@ pub async fn run(app: &App, parsed: &Parsed) -> Result<Exit, Failure> {
             if let Err(failure) = remembered {
                 app.ui.note(&failure.sentence);
             }
+            app.ui.say("take the command back   docker dbsafe undo");
             // After the command, which need not wait for it: nothing is lost should it fail.
             remote::after_snapshot(app, &store, &stored, None).await;
             Ok(exit)

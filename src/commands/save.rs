@@ -155,7 +155,7 @@ pub(super) async fn save(
     names.sort();
     names.dedup();
     app.ui.say(&format!(
-        "snapshot {} of {}: {}, {how} in {took}\n  take the command back   docker dbsafe undo",
+        "snapshot {} of {}: {}, {how} in {took}",
         stored.manifest.id,
         names.join(", "),
         words::size(stored.bytes()),
