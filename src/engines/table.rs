@@ -182,7 +182,10 @@ pub static KINDS: &[Kind] = &[
         environment: &["CB_VERSION"],
         directories: &["/opt/couchbase/var"],
         signatures: &[&["lib/couchbase/config/config.dat"]],
-        user_data: Some(|path, _| path.contains("/data/") && path.contains(".couch.")),
+        // Couchstore's files, or Magma's.
+        user_data: Some(|path, _| {
+            path.contains("/data/") && (path.contains(".couch.") || path.contains("/magma."))
+        }),
         ..Kind::named("couchbase", "Couchbase")
     },
     Kind {
@@ -268,6 +271,7 @@ pub static KINDS: &[Kind] = &[
         directories: &["/var/lib/scylla"],
         signatures: &[&["data/system", "commitlog", "view_hints"]],
         user_data: Some(|path, _| is_cassandra_table(path)),
+        user_folder: Some(is_cassandra_table),
         ..Kind::named("scylladb", "ScyllaDB")
     },
     Kind {
@@ -276,6 +280,7 @@ pub static KINDS: &[Kind] = &[
         directories: &["/var/lib/cassandra", "/bitnami/cassandra/data"],
         signatures: &[&["data/system", "commitlog"]],
         user_data: Some(|path, _| is_cassandra_table(path)),
+        user_folder: Some(is_cassandra_table),
         ..Kind::named("cassandra", "Cassandra")
     },
     Kind {
@@ -369,9 +374,10 @@ pub static KINDS: &[Kind] = &[
         processes: &["rabbitmq-server"],
         directories: &["/var/lib/rabbitmq", "/bitnami/rabbitmq"],
         signatures: &[&["mnesia/*/schema.DAT"], &["mnesia/*/node-type.txt"], &["mnesia/*/coordination"]],
-        // A queue of a user's own, classic or quorum. Definitions alone are not messages.
+        // A queue of a user's own, classic or quorum, or a stream. Definitions alone are not messages.
         user_data: Some(|path, _| {
-            path.contains("/queues/") || part_after(path, "quorum").is_some_and(|rest| rest.contains('/'))
+            let holds = |folder| part_after(path, folder).is_some_and(|rest| rest.contains('/'));
+            path.contains("/queues/") || holds("quorum") || holds("stream")
         }),
         ..Kind::named("rabbitmq", "RabbitMQ")
     },
@@ -403,7 +409,9 @@ pub static KINDS: &[Kind] = &[
         directories: &["/var/lib/redpanda/data"],
         signatures: &[&["redpanda/controller"]],
         user_data: Some(|path, _| {
-            path.starts_with("kafka/") && path.ends_with(".log") && !path.starts_with("kafka/_")
+            // `_schemas` holds what users registered.
+            let is_own = path.starts_with("kafka/__") || path.starts_with("kafka/_redpanda");
+            path.starts_with("kafka/") && path.ends_with(".log") && !is_own
         }),
         ..Kind::named("redpanda", "Redpanda")
     },
@@ -458,7 +466,8 @@ pub static KINDS: &[Kind] = &[
         directory_flags: &["server"],
         directories: &["/data", "/bitnami/minio/data"],
         signatures: &[&[".minio.sys/format.json"]],
-        user_data: Some(|path, _| path.ends_with("/xl.meta") && !path.starts_with(".minio.sys/")),
+        // Any file in a bucket: old releases keep objects as they are, without `xl.meta`.
+        user_data: Some(|path, _| path.contains('/') && !path.starts_with(".minio.sys/")),
         ..Kind::named("minio", "MinIO")
     },
     Kind {
@@ -548,14 +557,17 @@ fn has_part(path: &str, part: &str) -> bool {
 
 /// What follows `folder/` in a path; `None` where nothing does.
 fn part_after<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
-    let (before, after) = path.split_once(folder)?;
-    let whole = before.is_empty() || before.ends_with('/');
-    after.strip_prefix('/').filter(|rest| whole && !rest.is_empty())
+    let (part, after) = path.split_once('/')?;
+    if part == folder { Some(after).filter(|after| !after.is_empty()) } else { part_after(after, folder) }
 }
 
-/// A data file of a keyspace that is not Cassandra's own.
+/// The folder of a table whose keyspace is not Cassandra's own, or what is in it. Rows stand in the commit log alone
+/// until they are flushed, which a stop does not do.
 fn is_cassandra_table(path: &str) -> bool {
-    path.strip_prefix("data/").is_some_and(|rest| !rest.starts_with("system") && rest.ends_with("-Data.db"))
+    let Some((keyspace, table)) = path.strip_prefix("data/").and_then(|rest| rest.split_once('/')) else {
+        return false;
+    };
+    keyspace != "system" && !keyspace.starts_with("system_") && !table.is_empty()
 }
 
 #[cfg(test)]
@@ -575,10 +587,21 @@ mod tests {
         let says = |id: &str, path: &str| super::super::kind(id).unwrap().user_data.unwrap()(path, 1);
         assert!(says("kafka", "orders-0/00000000000000000000.log"));
         assert!(!says("kafka", "__cluster_metadata-0/00000000000000000000.log"));
-        assert!(says("minio", "photos/cat.jpg/xl.meta"));
+        assert!(says("minio", "photos/cat.jpg/xl.meta") && says("minio", "photos/cat.jpg"));
         assert!(!says("minio", ".minio.sys/config/config.json/xl.meta"));
         assert!(says("cassandra", "data/shop/orders-1/nb-1-big-Data.db"));
         assert!(!says("cassandra", "data/system_schema/tables-1/nb-1-big-Data.db"));
+        assert!(!says("cassandra", "data/system/local-1/nb-1-big-Data.db"));
+        let folder = super::super::kind("cassandra").unwrap().user_folder.unwrap();
+        assert!(
+            folder("data/systems/orders-1") && !folder("data/shop") && !folder("data/system_auth/roles-1")
+        );
+        assert!(says("couchbase", "lib/couchbase/data/shop/12.couch.3"));
+        assert!(says("couchbase", "lib/couchbase/data/shop/magma.0/kvstore-1/rev-1/seqIndex/sstable.1"));
+        assert!(says("rabbitmq", "mnesia/rabbit@a/stream/__orders_1/00000000000000000000.segment"));
+        assert!(says("rabbitmq", "mnesia/rabbit@stream/stream/__orders_1/00000000000000000000.segment"));
+        assert!(says("redpanda", "kafka/_schemas/0_1/0-1-v1.log"));
+        assert!(!says("redpanda", "kafka/__consumer_offsets/0_1/0-1-v1.log"));
         assert!(!says("wordpress", "wp-content/themes/x/style.css"));
         assert!(says("wordpress", "wp-content/uploads/2026/a.png"));
     }
