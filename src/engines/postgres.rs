@@ -14,6 +14,9 @@ pub struct Control {
     /// Made once by initdb: tells this cluster from every other.
     pub system_identifier: u64,
     /// Whether the server was shut down in order.
+    pub stopped: bool,
+    /// Whether it had then written everything to its files. A standby leaves what it has replayed since its last
+    /// checkpoint to be replayed again.
     pub clean: bool,
     /// When the file was last written: at every checkpoint.
     pub written: Option<Timestamp>,
@@ -32,7 +35,8 @@ pub fn parse_control(bytes: &[u8]) -> Option<Control> {
     let plausible = (900..10_000).contains(&version) && state <= 6 && system_identifier != 0;
     plausible.then(|| Control {
         system_identifier,
-        clean: state == 1 || state == 2,
+        stopped: state == 1 || state == 2,
+        clean: state == 1,
         written: Timestamp::from_second(written).ok(),
         next_number: if version >= 1201 { next_number } else { u32::MAX },
     })
@@ -220,6 +224,10 @@ mod tests {
         bytes[16] = 1;
         bytes[72..76].copy_from_slice(&16384_u32.to_le_bytes());
         assert!(parse_control(&bytes).unwrap().is_untouched());
+        bytes[16] = 2;
+        let standby = parse_control(&bytes).unwrap();
+        assert!(standby.stopped && !standby.clean && !standby.is_untouched());
+        bytes[16] = 1;
         bytes[72..76].copy_from_slice(&16385_u32.to_le_bytes());
         assert!(!parse_control(&bytes).unwrap().is_untouched());
         assert_eq!(parse_control(&[0; 8192]), None);

@@ -135,7 +135,7 @@ impl Found {
                 identity: control
                     .map(|control| control.system_identifier.to_string())
                     .or_else(|| of(&self.uuids, &found.path)),
-                shut_down: control.filter(|control| control.clean).and_then(|control| control.written),
+                shut_down: control.filter(|control| control.stopped).and_then(|control| control.written),
                 newest: found.newest,
                 path: found.path,
             });

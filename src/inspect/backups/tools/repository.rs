@@ -258,7 +258,7 @@ fn hopeless(
         });
         // What cannot be read is told by reading all of it.
         let control = read.ok().and_then(|()| postgres::parse_control(&head))?;
-        if control.clean {
+        if control.stopped {
             return None;
         }
         copy.identity = Some(control.system_identifier.to_string());
