@@ -51,6 +51,10 @@ enum Word {
     Freezing {
         container: String,
     },
+    /// The engine has said so.
+    Frozen {
+        container: String,
+    },
     Holding {
         server: Server,
         release: String,
@@ -101,11 +105,16 @@ impl Keeper {
         self.tell(&Word::Freezing { container: container.to_owned() });
     }
 
+    pub(super) fn frozen(&self, container: &str) {
+        self.tell(&Word::Frozen { container: container.to_owned() });
+    }
+
     pub(super) fn holding(&self, server: &Server, release: &str) {
         self.tell(&Word::Holding { server: server.clone(), release: release.to_owned() });
     }
 
     pub(super) fn forget(&self) {
+        self.takes_over.store(false, Ordering::Relaxed);
         self.tell(&Word::Forget);
     }
 
@@ -139,6 +148,7 @@ pub async fn run(engine: &Engine) {
                 Ok(Word::Run { token, home }) => run = Some((token, home)),
                 Ok(Word::Stopping { container, grace }) => resume.stopping(&container, grace),
                 Ok(Word::Freezing { container }) => resume.freezing(&container),
+                Ok(Word::Frozen { container }) => resume.frozen(&container),
                 Ok(Word::Holding { server, release }) => resume.holding(&server, release),
                 Ok(Word::Forget) => {
                     resume.forget();

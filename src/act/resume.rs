@@ -1,9 +1,16 @@
 //! Remembers what was stopped, frozen or held up, to put it back.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use super::{dump::Server, keeper::Keeper};
 use crate::docker::{engine::Engine, error::EngineError};
+
+/// A freeze that was not answered may still be on its way: so often it is looked whether it has come.
+const LOOKS: u32 = 40;
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// What has to be put back should anything fail. Entered before it is done, so that nothing is forgotten.
 pub(super) struct Resume {
@@ -12,11 +19,12 @@ pub(super) struct Resume {
     keeper: Option<Keeper>,
 }
 
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Ledger {
     /// With the grace that their stop was given.
     stopped: Vec<(String, Option<i64>)>,
-    frozen: Vec<String>,
+    /// With whether the engine said that it is.
+    frozen: Vec<(String, bool)>,
     /// With the script that lets writing go on.
     held: Vec<(Server, String)>,
 }
@@ -48,7 +56,17 @@ impl Resume {
         if let Some(keeper) = &self.keeper {
             keeper.freezing(container);
         }
-        self.ledger().frozen.push(container.to_owned());
+        self.ledger().frozen.push((container.to_owned(), false));
+    }
+
+    /// The engine has said so.
+    pub(super) fn frozen(&self, container: &str) {
+        if let Some(keeper) = &self.keeper {
+            keeper.frozen(container);
+        }
+        for (_, answered) in self.ledger().frozen.iter_mut().filter(|(frozen, _)| frozen == container) {
+            *answered = true;
+        }
     }
 
     pub(super) fn holding(&self, server: &Server, release: impl Into<String>) {
@@ -65,19 +83,19 @@ impl Resume {
         self.dismiss_keeper();
     }
 
-    /// Puts everything back, those first that were stopped last. What could not be put back is returned, a
-    /// sentence each.
+    /// Puts everything back, those first that were stopped last. What could not be put back is returned, a sentence
+    /// each, and is tried again the next time; so is everything that a cancelled call had not come to.
     pub(super) async fn put_back(&self) -> Vec<String> {
-        let ledger = std::mem::take(&mut *self.ledger());
+        let ledger = self.ledger().clone();
         let mut left = Vec::new();
         let mut silent = false;
-        for container in &ledger.frozen {
-            if let Err(error) = self.engine.unpause(container).await
-                // Not frozen: it was given up before the engine got to it.
-                && !matches!(error.status(), Some(404 | 409 | 500))
-            {
-                silent |= is_silence(&error);
-                left.push(format!("{container} is still paused: {error}"));
+        for (container, answered) in &ledger.frozen {
+            match self.thaw(container, *answered).await {
+                Ok(()) => self.ledger().frozen.retain(|(frozen, _)| frozen != container),
+                Err(error) => {
+                    silent |= is_silence(&error);
+                    left.push(format!("{container} is still paused: {error}"));
+                }
             }
         }
         for (container, grace) in ledger.stopped.iter().rev() {
@@ -88,21 +106,23 @@ impl Resume {
                 Ok(()) => self.engine.start(container).await,
                 Err(error) => Err(error),
             };
-            if let Err(error) = started
+            match started {
                 // The command has removed it already.
-                && error.status() != Some(404)
-            {
-                silent |= is_silence(&error);
-                left.push(format!("{container} could not be started again: {error}"));
+                Err(error) if error.status() != Some(404) => {
+                    silent |= is_silence(&error);
+                    left.push(format!("{container} could not be started again: {error}"));
+                }
+                Ok(()) | Err(_) => self.ledger().stopped.retain(|(stopped, _)| stopped != container),
             }
         }
         for (server, release) in &ledger.held {
             let restarted = ledger.stopped.iter().any(|(container, _)| *container == server.container);
             if !restarted {
-                let limit = std::time::Duration::from_secs(10);
+                let limit = Duration::from_secs(10);
                 // It ends by itself too, after an hour.
                 let _ = self.engine.exec(&server.container, server.exec(release, &[]), limit, 1 << 16).await;
             }
+            self.ledger().held.retain(|(held, _)| held.container != server.container);
         }
         match &self.keeper {
             Some(keeper) if silent => {
@@ -117,6 +137,24 @@ impl Resume {
         }
         left
     }
+
+    /// Lets a frozen container go on. One that is not frozen, or is gone, is as it should be; but where its freeze was
+    /// not answered, the engine may have yet to get to it.
+    async fn thaw(&self, container: &str, answered: bool) -> Result<(), EngineError> {
+        for _ in 0..if answered { 0 } else { LOOKS } {
+            match self.engine.unpause(container).await {
+                Err(error) if matches!(error.status(), Some(409 | 500)) => {
+                    tokio::time::sleep(LOOK_EVERY).await
+                }
+                ended => return passable(ended),
+            }
+        }
+        passable(self.engine.unpause(container).await)
+    }
+}
+
+fn passable(ended: Result<(), EngineError>) -> Result<(), EngineError> {
+    ended.or_else(|error| if matches!(error.status(), Some(404 | 409 | 500)) { Ok(()) } else { Err(error) })
 }
 
 /// Whether the engine did not answer, and may do so later.

@@ -663,6 +663,7 @@ async fn freeze(request: &Request<'_>, resume: &Resume) -> Result<(), SnapshotEr
         request.progress.stage(&format!("freezing {}", planned.container.name), None);
         resume.freezing(&planned.container.id);
         request.engine.pause(&planned.container.id).await?;
+        resume.frozen(&planned.container.id);
     }
     Ok(())
 }

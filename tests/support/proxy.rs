@@ -14,6 +14,8 @@ use std::{
 pub(crate) enum Fault {
     /// The connection ends before the engine hears of it.
     Unheard,
+    /// The connection ends, and a second later the engine hears of it all the same.
+    Belated,
     /// The engine does it, and the connection ends without an answer.
     Unanswered,
     /// The answer's head comes, and nothing of its body.
@@ -26,15 +28,23 @@ pub(crate) enum Fault {
     Late,
 }
 
-pub(crate) const FAULTS: &[Fault] =
-    &[Fault::Unheard, Fault::Unanswered, Fault::Headless, Fault::Truncated, Fault::Garbled, Fault::Late];
+pub(crate) const FAULTS: &[Fault] = &[
+    Fault::Unheard,
+    Fault::Belated,
+    Fault::Unanswered,
+    Fault::Headless,
+    Fault::Truncated,
+    Fault::Garbled,
+    Fault::Late,
+];
 
 const DELAY: Duration = Duration::from_secs(2);
 
 /// What the connections share.
 #[derive(Default)]
 struct Line {
-    calls: usize,
+    /// The first line of each.
+    calls: Vec<String>,
     /// The number of the call that is spoiled, from 1.
     spoiled: Option<(usize, Fault)>,
     /// The first line of the call that was.
@@ -73,10 +83,10 @@ impl Proxy {
         *self.line.lock().unwrap() = Line { spoiled, ..Line::default() };
     }
 
-    /// How many calls there were, and which was spoiled.
-    pub(crate) fn so_far(&self) -> (usize, Option<String>) {
+    /// The first lines of the calls, and of the one that was spoiled.
+    pub(crate) fn so_far(&self) -> (Vec<String>, Option<String>) {
         let line = self.line.lock().unwrap();
-        (line.calls, line.hit.clone())
+        (line.calls.clone(), line.hit.clone())
     }
 }
 
@@ -98,17 +108,23 @@ fn connect(mut client: UnixStream, mut engine: UnixStream, line: &Arc<Mutex<Line
             let bytes = &buffer[..length];
             if begins_call(bytes) {
                 let mut line = line.lock().unwrap();
-                line.calls += 1;
+                let head = bytes.split(|&byte| byte == b'\r').next().unwrap_or_default();
+                let head = String::from_utf8_lossy(head).into_owned();
+                line.calls.push(head.clone());
                 if let Some((number, fault)) = line.spoiled
-                    && number == line.calls
+                    && number == line.calls.len()
                 {
-                    let head = bytes.split(|&byte| byte == b'\r').next().unwrap_or_default();
-                    line.hit = Some(String::from_utf8_lossy(head).into_owned());
+                    line.hit = Some(head);
                     unheard = fault == Fault::Unheard;
                     if unheard {
                         break;
                     }
                     *asked.lock().unwrap() = Some(fault);
+                    if fault == Fault::Belated {
+                        drop(line);
+                        let _ = client.shutdown(Shutdown::Both);
+                        std::thread::sleep(DELAY / 2);
+                    }
                 }
             }
             if engine.write_all(bytes).is_err() {
@@ -142,7 +158,7 @@ fn connect(mut client: UnixStream, mut engine: UnixStream, line: &Arc<Mutex<Line
 fn spoil(bytes: &mut [u8], fault: Fault) -> (&[u8], bool) {
     let body = bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(0, |at| at + 4);
     match fault {
-        Fault::Unheard | Fault::Unanswered => (&[], true),
+        Fault::Unheard | Fault::Belated | Fault::Unanswered => (&[], true),
         Fault::Headless => (&bytes[..body], true),
         Fault::Truncated => (&bytes[..body + (bytes.len() - body) / 2], true),
         Fault::Garbled => {
