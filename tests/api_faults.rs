@@ -148,3 +148,19 @@ fn no_fault_makes_a_snapshot_that_is_listed_and_not_whole() {
         }
     });
 }
+
+/// Docker has the command, and then the engine is gone: who stopped the server for the snapshot starts it again.
+#[test]
+fn an_engine_that_is_gone_before_the_removal_gets_its_server_started_once_it_is_back() {
+    let engine = Engine::start("28-api-gone", "5.6");
+    let proxy = Proxy::before(&engine.host);
+    let container = postgres_on(&engine);
+    let home = Home::on(&engine);
+    proxy.end_before("DELETE /v1.");
+    let ran = through(&engine, &proxy, &home, home.path(), &["rm", "-f", "--snapshot", &container.name]);
+    assert_ne!(ran.status, 0, "{ran:?}");
+    assert!(ran.says("it is started again in the background"), "{ran:?}");
+    proxy.spoil(None);
+    assert_eq!(container.sum(), "350");
+    assert_eq!(home.snapshots().len(), 1);
+}

@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::{dump::Server, keeper::Keeper};
-use crate::docker::{engine::Engine, error::EngineError};
+use crate::{
+    docker::{engine::Engine, error::EngineError},
+    model::container::State,
+};
 
 /// A freeze that was not answered may still be on its way: so often it is looked whether it has come.
 const LOOKS: u32 = 40;
@@ -126,6 +129,11 @@ impl Resume {
         }
         match &self.keeper {
             Some(keeper) if silent => {
+                // It may have been dismissed: docker had the command.
+                keeper.forget();
+                let Ledger { stopped, frozen, held: _ } = self.ledger().clone();
+                stopped.iter().for_each(|(container, grace)| keeper.stopping(container, *grace));
+                frozen.iter().for_each(|(container, _)| keeper.freezing(container));
                 keeper.take_over();
                 left.push(
                     "it is started again in the background, should the engine answer within ten minutes"
@@ -141,20 +149,21 @@ impl Resume {
     /// Lets a frozen container go on. One that is not frozen, or is gone, is as it should be; but where its freeze was
     /// not answered, the engine may have yet to get to it.
     async fn thaw(&self, container: &str, answered: bool) -> Result<(), EngineError> {
-        for _ in 0..if answered { 0 } else { LOOKS } {
-            match self.engine.unpause(container).await {
-                Err(error) if matches!(error.status(), Some(409 | 500)) => {
-                    tokio::time::sleep(LOOK_EVERY).await
-                }
-                ended => return passable(ended),
+        let mut looks = if answered { 0 } else { LOOKS };
+        loop {
+            let refused = match self.engine.unpause(container).await {
+                Err(error) if error.status().is_some() => error,
+                ended => return ended,
+            };
+            if looks == 0 {
+                let found = self.engine.container(container).await?;
+                let is_frozen = found.is_some_and(|found| found.state == State::Paused);
+                return if is_frozen { Err(refused) } else { Ok(()) };
             }
+            looks -= 1;
+            tokio::time::sleep(LOOK_EVERY).await;
         }
-        passable(self.engine.unpause(container).await)
     }
-}
-
-fn passable(ended: Result<(), EngineError>) -> Result<(), EngineError> {
-    ended.or_else(|error| if matches!(error.status(), Some(404 | 409 | 500)) { Ok(()) } else { Err(error) })
 }
 
 /// Whether the engine did not answer, and may do so later.

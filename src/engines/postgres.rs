@@ -111,7 +111,8 @@ rough="select 'T', count(*), coalesce(sum(greatest(c.reltuples, 0)) filter (wher
 newline='
 '
 # Most in one session: to connect costs more than to ask. Where it fails, step by step, as much as there is.
-told=$(PGDATABASE=postgres psql -c "$server" -c "$(databases 'pg_database_size(oid)')" -c "$exact" 2>/dev/null) || told=
+told=$(PGDATABASE=postgres psql -c "$server" -c "$(databases 'pg_database_size(oid)')" -c "$exact" -c '\connect template1' -c "$exact" 2>/dev/null) || told=
+own1="${told##*"$newline"}" told="${told%"$newline"*}"
 own="${told##*"$newline"}" told="${told%"$newline"*}"
 if [ -z "$told" ]; then
   first=$(ask postgres "$server") || { export PGHOST=127.0.0.1; first=$(ask postgres "$server"); } && [ -n "$first" ] || { PGDATABASE=postgres psql -c 'select 1' 2>&1 | head -c 400 >&2; exit 3; }
@@ -124,6 +125,7 @@ printf '%s\n' "$told" | while IFS= read -r line; do
     S*) ;;
     *'|t|'*)
       if [ "$name" = postgres ] && [ -n "$own" ]; then printf '%s\n' "$own"
+      elif [ "$name" = template1 ] && [ -n "$own1" ]; then printf '%s\n' "$own1"
       else ask "$name" "$exact" || ask "$name" "$rough" || printf 'T|?\n'; fi;;
     *) printf 'T|?\n';;
   esac

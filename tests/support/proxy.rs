@@ -49,6 +49,9 @@ struct Line {
     spoiled: Option<(usize, Fault)>,
     /// The first line of the call that was.
     hit: Option<String>,
+    /// With what a call begins before which the line goes dead.
+    ends_before: Option<&'static str>,
+    is_dead: bool,
 }
 
 /// A socket in front of an engine's.
@@ -83,6 +86,11 @@ impl Proxy {
         *self.line.lock().unwrap() = Line { spoiled, ..Line::default() };
     }
 
+    /// From a call that begins so on, nothing comes through.
+    pub(crate) fn end_before(&self, call: &'static str) {
+        *self.line.lock().unwrap() = Line { ends_before: Some(call), ..Line::default() };
+    }
+
     /// The first lines of the calls, and of the one that was spoiled.
     pub(crate) fn so_far(&self) -> (Vec<String>, Option<String>) {
         let line = self.line.lock().unwrap();
@@ -110,6 +118,11 @@ fn connect(mut client: UnixStream, mut engine: UnixStream, line: &Arc<Mutex<Line
                 let mut line = line.lock().unwrap();
                 let head = bytes.split(|&byte| byte == b'\r').next().unwrap_or_default();
                 let head = String::from_utf8_lossy(head).into_owned();
+                line.is_dead |= line.ends_before.is_some_and(|call| head.starts_with(call));
+                if line.is_dead {
+                    unheard = true;
+                    break;
+                }
                 line.calls.push(head.clone());
                 if let Some((number, fault)) = line.spoiled
                     && number == line.calls.len()
