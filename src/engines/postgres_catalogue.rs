@@ -62,6 +62,12 @@ pub fn database_rows(heap: &[u8], transactions: &Transactions) -> Vec<DatabaseRo
     rows
 }
 
+/// Whether it is known of every row of a heap whether it counts.
+#[must_use]
+pub fn is_certain(heap: &[u8], transactions: &Transactions) -> bool {
+    rows(heap).all(|row| row.made(transactions).is_some() && row.deleted(transactions).is_some())
+}
+
 /// Whether these are all rows of a cluster that was shut down in order: those that every cluster has are among
 /// them, and each tells its folder.
 #[must_use]
@@ -334,6 +340,8 @@ mod tests {
         assert_eq!(names(&rows), ["kept: what dropped it failed", "made", "postgres", "shop", "template1"]);
         assert_eq!(rows[3].number, Some(16384));
         let guessed = database_rows(&heap, &Transactions::default());
+        assert!(!is_certain(&heap, &known()), "of 77 nothing is known");
+        assert!(is_certain(&page(&[(6, 0, 0x0800, named(16388, "made"))]), &known()));
         assert_eq!(names(&guessed), ["made", "never: what made it failed", "postgres", "shop", "template1"]);
         assert!(!is_whole_catalogue(&rows), "template0 is missing");
         let row = |name: &str| DatabaseRow { name: name.to_owned(), number: Some(1) };

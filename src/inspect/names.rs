@@ -75,8 +75,10 @@ impl Cluster<'_> {
     async fn contents(mut self) -> Result<Contents, EngineError> {
         let heap = self.heap(catalogue::DATABASES).await?.unwrap_or_default();
         let mut rows = catalogue::database_rows(&heap, &self.transactions);
-        let complete =
-            self.version.is_some() && catalogue::is_whole_catalogue(&rows) && rows.len() <= MOST_DATABASES;
+        let complete = self.version.is_some()
+            && catalogue::is_certain(&heap, &self.transactions)
+            && catalogue::is_whole_catalogue(&rows)
+            && rows.len() <= MOST_DATABASES;
         if complete {
             let mut databases = Vec::new();
             for row in rows {
