@@ -78,7 +78,7 @@ fn data_that_vanished_after_up_is_found_and_given_back() {
     assert_eq!(it["to"], stack.container("db"));
     let text = dbsafe(&stack, &home, &["recover", &lost[..12]]).expect(0).stdout;
     let command = format!("docker dbsafe recover {} --to {}", &lost[..12], stack.container("db"));
-    assert!(text.contains(&command) && text.contains("PostgreSQL 15   shop, "), "{text}");
+    assert!(text.contains(&command) && text.contains("PostgreSQL 15   shop: 1 table, "), "{text}");
 
     let before = state(&stack);
     let plan = dbsafe(&stack, &home, &["recover", &lost[..12], "--to", "db", "--plan"]).expect(0);
