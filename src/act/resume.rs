@@ -152,6 +152,7 @@ impl Resume {
         let mut looks = if answered { 0 } else { LOOKS };
         loop {
             let refused = match self.engine.unpause(container).await {
+                Err(error) if error.status() == Some(404) => return Ok(()),
                 Err(error) if error.status().is_some() => error,
                 ended => return ended,
             };
