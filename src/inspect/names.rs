@@ -82,12 +82,13 @@ impl Cluster<'_> {
         if complete {
             let mut databases = Vec::new();
             for row in rows {
-                if !may_hold_something(self.root, self.path, &row).await? {
-                    continue;
-                }
-                let database = self.database(row).await?;
-                // What an extension made is made again by it, and in no dump.
-                if database.may_hold_something() {
+                let database = self.database(&row).await?;
+                // What an extension made is made again by it, and in no dump. Where nobody counted, the files tell.
+                let holds = match database.tables {
+                    Some(_) => database.may_hold_something(),
+                    None => self.has_users_file(&row).await?,
+                };
+                if holds {
                     databases.push(database);
                 }
             }
@@ -103,8 +104,8 @@ impl Cluster<'_> {
     }
 
     /// What a dump of a database would hold, as far as its files tell for certain.
-    async fn database(&mut self, row: DatabaseRow) -> Result<DatabaseContents, EngineError> {
-        let unknown = named(row.name);
+    async fn database(&mut self, row: &DatabaseRow) -> Result<DatabaseContents, EngineError> {
+        let unknown = named(row.name.clone());
         let (Some(number), Some(version)) = (row.number, self.version) else { return Ok(unknown) };
         let file = |name: &dyn Display| format!("base/{number}/{name}");
         let map = self.read(&file(&catalogue::RELATION_MAP)).await?;
@@ -124,6 +125,21 @@ impl Cluster<'_> {
             return Ok(unknown);
         }
         Ok(DatabaseContents { tables, large_objects: large_objects.filter(|&count| count > 0), ..unknown })
+    }
+
+    /// Whether a database's folder holds a user's file, or is not where it is looked for (a tablespace).
+    async fn has_users_file(&self, row: &DatabaseRow) -> Result<bool, EngineError> {
+        let Some(number) = row.number else { return Ok(true) };
+        let folder = format!("base/{number}");
+        let seen = Arc::new(AtomicBool::new(false));
+        let (inner, is_there) = (folder.clone(), Arc::clone(&seen));
+        let visit = move |entry: Entry| {
+            is_there.store(true, Ordering::Relaxed);
+            let is_users = postgres::is_user_data(&format!("{inner}/{}", entry.path), entry.size);
+            if is_users { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let end = self.root.walk(&format!("{}/{folder}", self.path), FOLDERS, visit).await?;
+        Ok(end != WalkEnd::Complete || !seen.load(Ordering::Relaxed))
     }
 
     /// A table of the system's, and of the transactions in it what it does not say itself.
@@ -156,21 +172,6 @@ impl Cluster<'_> {
         }
         Ok(())
     }
-}
-
-/// Whether a database's folder holds a user's file, or is not where it is looked for (a tablespace).
-async fn may_hold_something(root: &Place, path: &str, row: &DatabaseRow) -> Result<bool, EngineError> {
-    let Some(number) = row.number else { return Ok(true) };
-    let folder = format!("base/{number}");
-    let seen = Arc::new(AtomicBool::new(false));
-    let (inner, is_there) = (folder.clone(), Arc::clone(&seen));
-    let visit = move |entry: Entry| {
-        is_there.store(true, Ordering::Relaxed);
-        let is_users = postgres::is_user_data(&format!("{inner}/{}", entry.path), entry.size);
-        if is_users { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    };
-    let end = root.walk(&format!("{path}/{folder}"), FOLDERS, visit).await?;
-    Ok(end != WalkEnd::Complete || !seen.load(Ordering::Relaxed))
 }
 
 async fn in_folders(root: &Place, hit: &Hit) -> Result<Contents, EngineError> {
