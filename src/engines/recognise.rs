@@ -222,8 +222,8 @@ impl Recogniser {
         }
         let is_user_data = kind.user_data?;
         let is_user_folder = kind.user_folder.unwrap_or(|_| false);
-        let own = self.paths.iter().filter_map(|(path, size, _)| Some((below(path, root)?, *size)));
-        let seen = own.into_iter().any(|(path, size)| is_user_data(path, size))
+        let is_own = |path, size| below(path, root).is_some_and(|path| is_user_data(path, size));
+        let seen = self.paths.iter().any(|(path, size, _)| is_own(path, *size))
             || self.folders.iter().filter_map(|path| below(path, root)).any(is_user_folder);
         // What was not kept cannot be said to be absent.
         let kept_all = self.paths.len().max(self.folders.len()) < MAX_PATHS;

@@ -509,7 +509,7 @@ pub static KINDS: &[Kind] = &[
         directories: &["/var/www/html", "/bitnami/wordpress"],
         signatures: &[&["wp-includes/version.php", "wp-content"]],
         // WordPress itself is in the volume too: what a user put there are the uploads.
-        user_data: Some(|path, _| part_after(path, "uploads").is_some_and(|rest| !rest.is_empty())),
+        user_data: Some(|path, _| part_after(path, "uploads").is_some()),
         ..Kind::named("wordpress", "WordPress")
     },
     Kind {

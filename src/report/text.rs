@@ -58,7 +58,7 @@ fn database(database: &DatabaseContents) -> String {
     if let Some(tables) = database.tables {
         parts.push(count(tables, "table"));
     }
-    if let Some(objects) = database.large_objects.filter(|&objects| objects > 0) {
+    if let Some(objects) = database.large_objects {
         parts.push(count(objects, "large object"));
     }
     if let Some(rows) = database.rows {

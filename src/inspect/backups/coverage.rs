@@ -266,7 +266,7 @@ fn wants(seen: &Evidence) -> Vec<Want<'_>> {
     let parts = named.iter().map(|database| Part::Database {
         name: database.name.as_str(),
         tables: database.tables,
-        large_objects: database.large_objects.is_some_and(|count| count > 0),
+        large_objects: database.large_objects.is_some(),
         only,
     });
     let rest = (!complete || named.is_empty()).then_some(Part::WholeServer);
