@@ -8,13 +8,8 @@ mod support;
 use std::process::Command;
 
 use dbsafe::plan::parse;
-use proptest::{
-    collection::vec,
-    prelude::*,
-    sample::select,
-    test_runner::{Config, FileFailurePersistence, TestRunner},
-};
-use support::{client, compose_program};
+use proptest::{collection::vec, prelude::*, sample::select, test_runner::TestRunner};
+use support::{chance::config, client, compose_program};
 
 /// What the real program says where it does not understand its words.
 const COMPLAINTS: &[&str] = &[
@@ -179,16 +174,8 @@ fn compare(families: &'static [Family], program: &str, is_compose: bool) {
     )
     .unwrap();
     for family in families {
-        let persistence = FileFailurePersistence::WithSource("regressions");
-        let cases = std::env::var("PROPTEST_CASES").ok().and_then(|count| count.parse().ok()).unwrap_or(24);
-        let config = Config {
-            cases,
-            failure_persistence: Some(Box::new(persistence)),
-            source_file: Some(file!()),
-            ..Config::default()
-        };
         let before: Vec<&str> = family.command.split(' ').collect();
-        let outcome = TestRunner::new(config).run(&words(family.flags), |words| {
+        let outcome = TestRunner::new(config(24, file!())).run(&words(family.flags), |words| {
             let (taken, said) = takes(program, &before, &words, folder.path());
             let door: Vec<String> = ["guard", "--"]
                 .into_iter()

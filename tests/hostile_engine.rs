@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
+mod support;
+
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     os::unix::net::{UnixListener, UnixStream},
@@ -17,9 +19,10 @@ use proptest::{
     collection::vec,
     prelude::*,
     sample::{Index, select},
-    test_runner::FileFailurePersistence,
+    test_runner::TestRunner,
 };
 use serde_json::{Value, json};
+use support::chance::config;
 
 /// The parts of an engine's answers that are asked for, each by what its path begins with.
 const ANSWERS: [(&str, &str); 5] = [
@@ -133,16 +136,6 @@ fn serve(stream: UnixStream, answers: &Mutex<Vec<(&'static str, Vec<u8>)>>) -> s
     }
 }
 
-fn config() -> ProptestConfig {
-    let default = ProptestConfig::default();
-    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { 150 };
-    ProptestConfig {
-        cases,
-        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
-        ..default
-    }
-}
-
 /// Runs a command against the engine at a socket, with no more memory than a tool may want.
 fn run(socket: &Path, home: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     let limited = "ulimit -v 4000000; exec timeout 60 \"$0\" dbsafe \"$@\"";
@@ -171,7 +164,7 @@ fn odd_json_of_an_engine_is_read_or_refused() {
     let (status, told) = run(&socket, &home, &["audit", "--format", "json"]);
     assert!(matches!(status, Some(0 | 14)), "the whole answers are understood: {status:?} {told}");
     let change = (0..ANSWERS.len(), any::<Index>(), odd_value());
-    let mut runner = proptest::test_runner::TestRunner::new(config());
+    let mut runner = TestRunner::new(config(150, file!()));
     runner
         .run(&(vec(change, 1..6), select(&COMMANDS[..])), |(changes, command)| {
             *current.lock().unwrap() = answers(&changes);

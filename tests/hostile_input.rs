@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
+mod support;
+
 use std::{fs, io::Write as _, path::Path};
 
 use dbsafe::{
@@ -24,19 +26,8 @@ use proptest::{
     collection::vec,
     prelude::*,
     sample::{Index, select},
-    test_runner::FileFailurePersistence,
 };
-
-fn config(cases: u32) -> ProptestConfig {
-    let default = ProptestConfig::default();
-    // The variable, where it is set, says more than the number here.
-    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { cases };
-    ProptestConfig {
-        cases,
-        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
-        ..default
-    }
-}
+use support::chance::config;
 
 fn fixture(name: &str) -> Vec<u8> {
     fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)).unwrap()
@@ -154,7 +145,7 @@ fn word() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(config(2000))]
+    #![proptest_config(config(2000, file!()))]
 
     #[test]
     fn a_command_line_is_understood_or_refused(words in vec(word(), 0..12)) {
@@ -198,7 +189,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(config(300))]
+    #![proptest_config(config(300, file!()))]
 
     #[test]
     fn a_catalogue_of_postgresql_is_read_within_its_bounds(

@@ -3,6 +3,7 @@
 #![cfg_attr(all(), allow(dead_code, clippy::unwrap_used, reason = "every test binary uses its own part"))]
 
 pub(crate) mod api;
+pub(crate) mod chance;
 pub(crate) mod cloud;
 pub(crate) mod home;
 pub(crate) mod proxy;
